@@ -1,0 +1,1 @@
+"""Lymph nodes: instances, measures, side and level."""
