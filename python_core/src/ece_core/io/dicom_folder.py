@@ -1,0 +1,112 @@
+"""Find the DICOM files of a folder, and sort CT slices from everything else that lies beside them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.uid import UID
+
+from ece_core.errors import InputError
+from ece_core.io.dicom_file import DicomFile, is_dicom, read_header
+from ece_core.io.limits import MAX_FILES
+from ece_core.io.quiet import quiet
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+MULTI_FRAME_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+DICOMDIR = "1.2.840.10008.1.3.10"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a folder holds.
+
+    Parameters
+    ----------
+    slices
+        CT slices, of all series.
+    multi_frame
+        CT objects with many frames in one file.
+    set_aside
+        Kind of object -> number of files, for DICOM objects that are no CT slices.
+    damaged
+        Number of files that start as DICOM and cannot be read.
+    not_dicom
+        Number of files named .dcm that are no DICOM files.
+    """
+
+    slices: tuple[DicomFile, ...]
+    multi_frame: tuple[DicomFile, ...]
+    set_aside: dict[str, int]
+    damaged: int
+    not_dicom: int
+
+
+def read_folder(folder: Path, recursive: bool = True) -> Contents:
+    """Read the header of every DICOM file.
+
+    Raises
+    ------
+    InputError
+        The folder holds more files than a study can have.
+    """
+    slices, multi_frame, kinds = [], [], Counter[str]()
+    damaged = not_dicom = 0
+    for path in _files(folder, recursive):
+        if not is_dicom(path):
+            not_dicom += path.suffix.lower() == ".dcm"
+            continue
+        try:
+            file = read_header(path)
+        except InputError:
+            damaged += 1
+            continue
+        sop_class = _sop_class(file)
+        if sop_class in MULTI_FRAME_CT:
+            multi_frame.append(file)
+        elif sop_class == CT_IMAGE and file.text("Modality") in ("", "CT") and not is_localizer(file):
+            slices.append(file)
+        elif sop_class != DICOMDIR:
+            kinds[_kind(sop_class, file)] += 1
+    return Contents(tuple(slices), tuple(multi_frame), dict(kinds), damaged, not_dicom)
+
+
+def is_localizer(file: DicomFile) -> bool:
+    """Whether the scanner marked the image as a scout view."""
+    return "LOCALIZER" in file.text("ImageType").upper().split("\\")
+
+
+def named(kinds: dict[str, int]) -> str:
+    """ "1 localizer, 3 RT Structure Set Storage"."""
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
+def _files(folder: Path, recursive: bool) -> Iterable[Path]:
+    count = 0
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(folders) if recursive else []
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not path.is_file():  # a pipe or a device would block
+                continue
+            count += 1
+            if count > MAX_FILES:
+                raise InputError(f"The folder holds more than {MAX_FILES} files.", "Choose the folder of one study.")
+            yield path
+
+
+def _sop_class(file: DicomFile) -> str:
+    return file.text("SOPClassUID") or str(file.header.file_meta.get("MediaStorageSOPClassUID", ""))
+
+
+def _kind(sop_class: str, file: DicomFile) -> str:
+    if sop_class == CT_IMAGE and is_localizer(file):
+        return "localizer"
+    if sop_class == CT_IMAGE:
+        return "CT image with another modality"
+    with quiet():
+        name = UID(sop_class).name
+    return "unknown object" if name == sop_class else name

@@ -1,0 +1,140 @@
+"""Stored pixel values of one slice, and HU from them."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.pixels import pixel_array
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from ece_core.errors import InputError
+from ece_core.geometry import Array
+from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile, open_dataset
+from ece_core.io.limits import AIR_HU
+from ece_core.io.quiet import LIBRARY_ERRORS, library_call, quiet
+
+NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
+MAX_TISSUE_HU = 3071  # 12-bit CT ends here; a padding value above it cannot be meant for tissue
+
+
+def is_native(syntax: UID) -> bool:
+    """Whether the pixels lie in the file as plain numbers."""
+    return syntax in NATIVE
+
+
+def stored_values(file: DicomFile) -> Array:
+    """Decode the pixels.
+
+    Returns
+    -------
+    Array
+        (J, I) int32 as stored: sign and number of bits as the header says, before rescale.
+
+    Raises
+    ------
+    InputError
+        The pixel data are incomplete, damaged or cannot be decoded here.
+    """
+    with library_call("The pixel data of a slice are incomplete or damaged.", DAMAGED_FIX):
+        if is_native(file.transfer_syntax):
+            return _meaningful_bits(_native(file), file)
+        dataset = dcmread(file.path, force=False)
+        dataset.file_meta.TransferSyntaxUID = file.transfer_syntax
+        return pixel_array(dataset).astype(np.int32)
+
+
+def hounsfield(file: DicomFile) -> Array:
+    """Pixels in HU; padding becomes air.
+
+    Returns
+    -------
+    Array
+        (J, I) int32 where slope and intercept are whole numbers, else float32. Never below -1024.
+
+    Raises
+    ------
+    InputError
+        The pixel data are incomplete, damaged or cannot be decoded here.
+    """
+    slope, intercept = float(file.header.RescaleSlope), float(file.header.RescaleIntercept)
+    stored = stored_values(file)
+    if whole_rescale(file):
+        hu = stored if slope == 1 else stored * int(slope)
+        hu = hu + int(intercept)
+    else:
+        hu = (stored * slope + intercept).astype(np.float32)
+    padding = padding_value(file)
+    if padding is not None and not AIR_HU <= padding * slope + intercept <= MAX_TISSUE_HU:
+        hu[stored == padding] = AIR_HU
+    return np.maximum(hu, AIR_HU, out=hu)
+
+
+def whole_rescale(file: DicomFile) -> bool:
+    """Whether slope and intercept are whole numbers small enough that HU of the slice are exact in int32."""
+    slope, intercept = float(file.header.RescaleSlope), float(file.header.RescaleIntercept)
+    return slope.is_integer() and intercept.is_integer() and abs(slope) <= 2**14 and abs(intercept) <= 2**16
+
+
+def padding_value(file: DicomFile) -> int | None:
+    """PixelPaddingValue as a stored value; None if absent. Its sign is often written wrong: the pixels' counts."""
+    try:
+        with quiet():
+            value = int(file.header.PixelPaddingValue)
+    except LIBRARY_ERRORS:
+        return None
+    bits = int(file.header.BitsAllocated)
+    value %= 2**bits
+    return value - 2**bits if file.header.PixelRepresentation == 1 and value >= 2 ** (bits - 1) else value
+
+
+def expected_bytes(file: DicomFile) -> int:
+    """Length of one uncompressed frame."""
+    header = file.header
+    return int(header.Rows) * int(header.Columns) * (int(header.BitsAllocated) // 8)
+
+
+def _native(file: DicomFile) -> Array:
+    """(J, I) unsigned integers, all allocated bits."""
+    order = ">" if file.transfer_syntax == ExplicitVRBigEndian else "<"
+    with open_dataset(file.path, file.transfer_syntax) as stream:
+        stream.seek(file.pixel_offset)
+        skip_element_header(stream, file.transfer_syntax)
+        data = stream.read(expected_bytes(file))
+    if len(data) < expected_bytes(file):
+        raise InputError("The pixel data of a slice are incomplete or damaged.", DAMAGED_FIX)
+    dtype = np.dtype(f"{order}u{int(file.header.BitsAllocated) // 8}")
+    return np.frombuffer(data, dtype).reshape(int(file.header.Rows), int(file.header.Columns))
+
+
+def skip_element_header(stream: BinaryIO, syntax: UID) -> int:
+    """Move from an element's tag to its value, and return the length that the element declares."""
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    head = stream.read(8)
+    if syntax == ImplicitVRLittleEndian:
+        return struct.unpack(f"{order}I", head[4:])[0]
+    if head[4:6] in (b"OB", b"OW", b"OF", b"OD", b"UN", b"OL", b"OV"):
+        return struct.unpack(f"{order}I", stream.read(4))[0]
+    return struct.unpack(f"{order}H", head[6:])[0]
+
+
+def _meaningful_bits(values: Array, file: DicomFile) -> Array:
+    """Keep BitsStored bits below HighBit, with their sign; what lies above (old overlays) is dropped."""
+    allocated, stored = int(file.header.BitsAllocated), int(file.header.BitsStored)
+    signed = file.header.PixelRepresentation == 1
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if signed:
+        native = native.view(f"i{allocated // 8}")
+    if stored == allocated:
+        return native.astype(np.int32)
+    high_bit = int(file.header.get("HighBit", stored - 1))
+    left = allocated - 1 - high_bit
+    return ((native << left) >> (allocated - stored)).astype(np.int32)

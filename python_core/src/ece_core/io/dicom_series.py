@@ -1,0 +1,215 @@
+"""A DICOM folder to one CT: choose the series, check it, put its slices in order, read the pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ece_core.errors import InputError
+from ece_core.geometry import Array, Volume
+from ece_core.io.dicom_checks import check_headers
+from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile, read_header
+from ece_core.io.dicom_folder import Contents, named, read_folder
+from ece_core.io.dicom_grid import grid_affine, sorted_along_normal
+from ece_core.io.dicom_orientation import one_orientation
+from ece_core.io.dicom_pixels import hounsfield, whole_rescale
+from ece_core.io.dicom_repeats import check_one_slice_per_position, without_copies
+from ece_core.io.dicom_warnings import complete_by_its_own_count
+from ece_core.io.header_numbers import of_slices
+from ece_core.io.plausible_hu import hu_warnings
+from ece_core.io.scan import Scan
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """One CT series of a folder, in facts that name no patient.
+
+    Parameters
+    ----------
+    number
+        1..n in the order of ``list_series``.
+    series_uid
+        SeriesInstanceUID, for ``read_ct(..., series_uid=...)``.
+    modality, slices, rows, columns
+        As the headers say; rows and columns are 0 if the first header does not.
+    spacing_mm
+        Along (k, j, i); None if the series has no regular grid.
+    """
+
+    number: int
+    series_uid: str
+    modality: str
+    slices: int
+    rows: int
+    columns: int
+    spacing_mm: tuple[float, float, float] | None
+
+    def __str__(self) -> str:
+        spacing = " x ".join(f"{mm:.3g}" for mm in self.spacing_mm) + " mm" if self.spacing_mm else "no regular grid"
+        return (
+            f"{self.number}. {self.modality}, {self.slices} slices, {self.rows} x {self.columns}, {spacing}, "
+            f"{self.series_uid}"
+        )
+
+
+def list_series(folder: Path | str) -> list[SeriesInfo]:
+    """The CT series of a DICOM folder, the one with most slices first. Reads headers only.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist or holds too many files.
+    """
+    folder = _existing(Path(folder))
+    return _list(_by_series(read_folder(folder).slices))
+
+
+def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
+    """Read one CT series of a folder; of a file, the series that the file belongs to.
+
+    Raises
+    ------
+    GeometryError
+        The slices form no regular rectangular grid.
+    InputError
+        No CT series, more than one, or one that cannot be read.
+    """
+    if path.is_file():
+        series_uid = series_uid or read_header(path).text("SeriesInstanceUID")
+        contents = read_folder(path.parent, recursive=False)
+    else:
+        contents = read_folder(path)
+    chosen = _choose(contents, series_uid)
+    warnings = _set_aside_warnings(contents)
+    files, about_copies = without_copies(chosen)
+    files, about_orientation = one_orientation(files)
+    check_headers(files)
+    files = sorted_along_normal(files)
+    check_one_slice_per_position(files)
+    affine = grid_affine(files)
+    array = _voxels(files)
+    warnings += about_copies + about_orientation + complete_by_its_own_count(files) + hu_warnings(array)
+    return Scan(
+        volume=Volume(array, affine),
+        format="dicom",
+        headers=tuple(file.header for file in files),
+        series_uid_sha256=hashlib.sha256(files[0].text("SeriesInstanceUID").encode()).hexdigest(),
+        warnings=tuple(warnings),
+        modality="CT",
+    )
+
+
+def _voxels(files: Sequence[DicomFile]) -> Array:
+    """(K, J, I) int16 HU if every slice's rescale is whole, else float32."""
+    dtype = np.int16 if all(whole_rescale(file) for file in files) else np.float32
+    bounds = np.iinfo(np.int16) if dtype is np.int16 else np.finfo(np.float32)
+    array = np.empty((len(files), int(files[0].header.Rows), int(files[0].header.Columns)), dtype)
+    for voxels, file in zip(array, files, strict=True):
+        voxels[:] = np.minimum(hounsfield(file), bounds.max)
+    return array
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise InputError("The file or folder does not exist.", "Check the path and try again.")
+    return path
+
+
+def _by_series(slices: Sequence[DicomFile]) -> dict[str, list[DicomFile]]:
+    series: dict[str, list[DicomFile]] = {}
+    for file in slices:
+        series.setdefault(file.text("SeriesInstanceUID"), []).append(file)
+    nameless = len(series.get("", ()))
+    if nameless:
+        raise InputError(
+            f"SeriesInstanceUID is missing in {of_slices(nameless, len(slices))}; the files are damaged or cut off.",
+            DAMAGED_FIX,
+        )
+    return series
+
+
+def _list(series: dict[str, list[DicomFile]]) -> list[SeriesInfo]:
+    ordered = sorted(series.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [_info(number, uid, files) for number, (uid, files) in enumerate(ordered, start=1)]
+
+
+def _info(number: int, uid: str, files: Sequence[DicomFile]) -> SeriesInfo:
+    return SeriesInfo(
+        number=number,
+        series_uid=uid,
+        modality="CT",
+        slices=len(files),
+        rows=_count(files[0], "Rows"),
+        columns=_count(files[0], "Columns"),
+        spacing_mm=_spacing(files),
+    )
+
+
+def _count(file: DicomFile, keyword: str) -> int:
+    text = file.text(keyword)
+    return int(text) if text.isdecimal() else 0
+
+
+def _spacing(files: Sequence[DicomFile]) -> tuple[float, float, float] | None:
+    try:
+        check_headers(files)
+        files = sorted_along_normal(files)
+        affine = grid_affine(files)
+    except (InputError, ZeroDivisionError):
+        return None
+    i, j, k = np.linalg.norm(affine[:3, :3], axis=0)
+    return (float(k), float(j), float(i))
+
+
+def _choose(contents: Contents, series_uid: str | None) -> list[DicomFile]:
+    series = _by_series(contents.slices)
+    if series_uid is not None and series_uid in series:
+        return series[series_uid]
+    if not series:
+        raise _nothing_to_read(contents)
+    listed = "\n".join(str(info) for info in _list(series))
+    if series_uid is not None:
+        raise InputError(
+            f"The folder has no CT series with the UID that was asked for. It has {len(series)}:\n{listed}\n",
+            "Choose one of them with --series UID.",
+        )
+    if len(series) > 1:
+        raise InputError(
+            f"The folder holds {len(series)} CT series:\n{listed}\n", "Choose one of them with --series UID."
+        )
+    return next(iter(series.values()))
+
+
+def _nothing_to_read(contents: Contents) -> InputError:
+    if contents.multi_frame:
+        return InputError(
+            "The CT is an enhanced (multi-frame) CT object, which is not read yet.",
+            "Export it as a classic CT series, one file per slice.",
+        )
+    if contents.set_aside:
+        return InputError(
+            f"The folder holds no CT slices, only: {named(contents.set_aside)}.",
+            "Choose the folder of a CT series.",
+        )
+    if contents.damaged or contents.not_dicom:
+        return InputError(
+            f"No CT slice could be read: {contents.damaged + contents.not_dicom} files are not DICOM files, "
+            "or they are empty or damaged.",
+            DAMAGED_FIX,
+        )
+    return InputError("The folder holds no DICOM files.", "Choose the folder of a CT series, or a NIfTI file.")
+
+
+def _set_aside_warnings(contents: Contents) -> list[str]:
+    kinds = dict(contents.set_aside)
+    if contents.multi_frame:
+        kinds["multi-frame CT object"] = len(contents.multi_frame)
+    warnings = [f"Set aside, no CT slices: {named(kinds)}."] if kinds else []
+    unread = contents.damaged + contents.not_dicom
+    if unread:
+        warnings.append(f"{unread} files were left out: they are not DICOM files, or they are empty or damaged.")
+    return warnings
