@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 
-CLASS_NAMES = ("N", "P", "ENE")  # label values 1, 2, 3 of the class map; 0 is background
-CLASS_TITLES = {"N": "Negative", "P": "Metastatic", "ENE": "Metastatic with ENE (also ECE)"}
-CLASS_COLORS = {"N": (68, 172, 100), "P": (255, 193, 7), "ENE": (214, 39, 40)}
+from ece_core.classes import CLASS_COLORS, CLASS_NAMES, CLASS_TITLES
 
+__all__ = ["CLASS_COLORS", "CLASS_NAMES", "CLASS_TITLES", "LymphNode"]
 
 @dataclass(frozen=True)
 class LymphNode:

@@ -1,0 +1,44 @@
+"""A simulated patient: anatomy and lymph nodes, all from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ece_core.errors import InputError
+from ece_core.simulate.anatomy import Anatomy, sample_anatomy
+from ece_core.simulate.capsule import SimulatedLymphNode
+from ece_core.simulate.placement import place_all
+from ece_core.simulate.population import DIFFICULTIES, LEVEL_PRIOR, sample_classes, sample_lymph_node
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """Everything that is true about a patient before a scanner looks. Labels are positions in ``lymph_nodes`` + 1."""
+
+    seed: tuple[int, ...]
+    anatomy: Anatomy
+    lymph_nodes: tuple[SimulatedLymphNode, ...]
+    difficulty: str
+
+
+def sample_patient(seed: int | tuple[int, ...], difficulty: str = "medium") -> Patient:
+    """The patient of this seed; the same seed gives the same patient on every machine.
+
+    Raises
+    ------
+    InputError
+        ``difficulty`` is not easy, medium or hard.
+    """
+    if difficulty not in DIFFICULTIES:
+        raise InputError(
+            f"There is no difficulty named {difficulty!r}.", f"Choose one of {', '.join(DIFFICULTIES)}."
+        )
+    key = (seed,) if isinstance(seed, int) else tuple(seed)
+    rng = np.random.default_rng(key)
+    anatomy = sample_anatomy(rng)
+    drawn = [sample_lymph_node(rng, name, DIFFICULTIES[difficulty]) for name in sample_classes(rng)]
+    placed = place_all(rng, anatomy, drawn, LEVEL_PRIOR)
+    ordered = sorted(placed, key=lambda node: -node.center_lps[2])
+    return Patient(key, anatomy, tuple(ordered), difficulty)

@@ -1,0 +1,1 @@
+"""Training from a config and a seed: `ece train TASK CONFIG`."""
