@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ece_core import RESEARCH_USE_ONLY
+from ece_core.classes import CLASS_NAMES
 from ece_core.errors import InputError
-from ece_core.lymph_nodes.lymph_node import CLASS_NAMES, LymphNode
+from ece_core.lymph_nodes.lymph_node import LymphNode
 
 SCHEMA_NAME = "ece-result"
 SCHEMA_VERSION = 1
@@ -67,8 +68,12 @@ class Result:
         order = ["schema", "research_use_only"]
         order += [f.name for f in fields(self) if f.name not in order]
         content = {name: getattr(self, name) for name in order}
-        content["lymph_nodes"] = [_node_row(lymph_node) for lymph_node in self.lymph_nodes]
+        content["lymph_nodes"] = self.node_rows()
         return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def node_rows(self) -> list[dict[str, Any]]:
+        """The lymph nodes as `result.json` lists them: plain values, absent when not computed."""
+        return [_plain(_node_row(lymph_node)) for lymph_node in self.lymph_nodes]
 
     @classmethod
     def from_json(cls, text: str) -> Result:
