@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import uuid
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import DSfloat
 
 from ece_core import __version__
@@ -136,13 +137,13 @@ def _series(volume: Volume, seed: int, description: str, kernel: str, signed: bo
 def _slice(template: Dataset, volume: Volume, k: int, number: int, seed: int, signed: bool) -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = seeded_uid(seed, "slice", template.SeriesInstanceUID, k)
+    meta.MediaStorageSOPInstanceUID = uid = UID(seeded_uid(seed, "slice", template.SeriesInstanceUID, k))
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
-    ds = FileDataset(None, copy.copy(template), file_meta=meta, preamble=b"\0" * 128)
-    ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
+    ds = FileDataset(io.BytesIO(), copy.copy(template), file_meta=meta, preamble=b"\0" * 128)
+    ds.SOPInstanceUID = uid
     ds.InstanceNumber = number
-    ds.ImagePositionPatient = [_ds(x) for x in volume.to_lps((k, 0, 0))]
+    ds.ImagePositionPatient = [_ds(x) for x in volume.to_lps(np.array((k, 0, 0)))]
     ds.PixelData = _stored(volume.array[k], signed).tobytes()
     ds["PixelData"].VR = "OW"
     return ds

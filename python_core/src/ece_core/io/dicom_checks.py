@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from typing import BinaryIO
 
 import numpy as np
-from pydicom.pixels import get_decoder
+from pydicom.uid import UID
 
 from ece_core.errors import GeometryError, InputError
 from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile
-from ece_core.io.dicom_pixels import expected_bytes, is_native, open_dataset, skip_element_header
+from ece_core.io.dicom_pixels import can_decode, expected_bytes, is_native, open_dataset, skip_element_header
 from ece_core.io.header_numbers import numbers, of_slices
 from ece_core.io.limits import (
     MAX_COORDINATE_MM,
@@ -24,7 +25,7 @@ from ece_core.io.limits import (
     MIN_MATRIX,
     MIN_SPACING_MM,
 )
-from ece_core.io.quiet import LIBRARY_ERRORS, quiet
+from ece_core.io.quiet import quiet
 
 Files = Sequence[DicomFile]
 
@@ -151,7 +152,7 @@ def check_rescale_type(files: Files) -> None:
 
 def check_transfer_syntax(files: Files) -> None:
     for syntax in dict.fromkeys(file.transfer_syntax for file in files):
-        if not is_native(syntax) and not _decodable(syntax):
+        if not can_decode(syntax):
             package = DECODER_PACKAGES.get(syntax)
             raise InputError(
                 f"The compression of the pixels cannot be read here: {_syntax_name(syntax)}.",
@@ -249,15 +250,7 @@ def _refuse_values(files: Files, keyword: str, values: np.ndarray, ok: np.ndarra
         )
 
 
-def _decodable(syntax: str) -> bool:
-    try:
-        with quiet():
-            return get_decoder(syntax).is_available
-    except LIBRARY_ERRORS:
-        return False
-
-
-def _syntax_name(syntax: str) -> str:
+def _syntax_name(syntax: UID) -> str:
     """The registered name; an unregistered UID is not repeated, it may be anything."""
     with quiet():
         return syntax.name if syntax.is_valid and syntax.name != syntax else "a transfer syntax unknown to DICOM"
@@ -265,7 +258,7 @@ def _syntax_name(syntax: str) -> str:
 
 def _pixels_complete(file: DicomFile) -> bool:
     with open_dataset(file.path, file.transfer_syntax) as stream:
-        stream.seek(file.pixel_offset)
+        stream.seek(file.pixel_offset or 0)
         try:
             declared = skip_element_header(stream, file.transfer_syntax)
             if is_native(file.transfer_syntax):
@@ -276,7 +269,7 @@ def _pixels_complete(file: DicomFile) -> bool:
             return False
 
 
-def _fragments_complete(stream, size: int) -> bool:
+def _fragments_complete(stream: BinaryIO, size: int) -> bool:
     """Whether the items of encapsulated pixel data stay inside the file and end with their delimiter."""
     while True:
         group, element, length = struct.unpack("<HHI", stream.read(8))

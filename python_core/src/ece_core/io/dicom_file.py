@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filereader import read_dataset, read_file_meta_info, read_partial, read_preamble
 from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -42,26 +42,28 @@ class DicomFile:
     """
 
     path: Path
-    header: Dataset
+    header: FileDataset
     transfer_syntax: UID
     pixel_offset: int | None
     size: int
 
     def text(self, keyword: str) -> str:
         """A header value as text, backslash between several; empty if absent or unreadable."""
-        try:
-            with quiet():
-                value = self.header.get(keyword)
-        except LIBRARY_ERRORS:
-            return ""
-        if value is None:
-            return ""
-        if isinstance(value, str):
-            return value.strip()
-        try:
-            return "\\".join(str(part).strip() for part in value)
-        except TypeError:
+        return text_of(self.header, keyword)
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """A value as text, backslash between several; empty if absent or unreadable."""
+    try:
+        with quiet():
+            value = dataset.get(keyword)
+            if value is None or isinstance(value, str):
+                return (value or "").strip()
+            if hasattr(value, "__iter__"):
+                return "\\".join(str(part).strip() for part in value)
             return str(value).strip()
+    except LIBRARY_ERRORS:
+        return ""
 
 
 def is_dicom(path: Path) -> bool:
@@ -85,7 +87,9 @@ def read_header(path: Path) -> DicomFile:
         meta = read_file_meta_info(path)
         syntax = UID(str(meta.get("TransferSyntaxUID", "")))
         with open_dataset(path, syntax) as file:
-            header = _read_inflated(file, meta) if syntax == DeflatedExplicitVRLittleEndian else _read(file)
+            header = (
+                _read_inflated(file, FileMetaDataset(meta)) if syntax == DeflatedExplicitVRLittleEndian else _read(file)
+            )
             offset = file.tell()
             size = file.seek(0, os.SEEK_END)
         if not syntax:  # allowed by nobody, written by some: pydicom has looked at the first element instead
@@ -104,9 +108,9 @@ def _read(file: BinaryIO) -> FileDataset:
     return read_partial(file, stop_when=_at_pixels)
 
 
-def _read_inflated(file: BinaryIO, meta: Dataset) -> FileDataset:
+def _read_inflated(file: BinaryIO, meta: FileMetaDataset) -> FileDataset:
     dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
-    header = FileDataset(None, dataset, file_meta=meta, is_implicit_VR=False, is_little_endian=True)
+    header = FileDataset(io.BytesIO(), dataset, file_meta=meta, is_implicit_VR=False, is_little_endian=True)
     header.set_original_encoding(False, True)
     return header
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom.uid import UID
 
 from ece_core.errors import InputError
-from ece_core.io.dicom_file import DicomFile, is_dicom, read_header
+from ece_core.io.dicom_file import DicomFile, is_dicom, read_header, text_of
 from ece_core.io.limits import MAX_FILES
 from ece_core.io.quiet import quiet
 
@@ -44,6 +44,14 @@ class Contents:
     damaged: int
     not_dicom: int
 
+    @property
+    def unread(self) -> str:
+        """A sentence about the files that could not be read; empty if there are none."""
+        count = self.damaged + self.not_dicom
+        if count == 1:
+            return "1 file was left out: it is not a DICOM file, or it is empty or damaged."
+        return f"{count} files were left out: they are not DICOM files, or they are empty or damaged." if count else ""
+
 
 def read_folder(folder: Path, recursive: bool = True) -> Contents:
     """Read the header of every DICOM file.
@@ -67,11 +75,16 @@ def read_folder(folder: Path, recursive: bool = True) -> Contents:
         sop_class = _sop_class(file)
         if sop_class in MULTI_FRAME_CT:
             multi_frame.append(file)
-        elif sop_class == CT_IMAGE and file.text("Modality") in ("", "CT") and not is_localizer(file):
+        elif is_ct_slice(file):
             slices.append(file)
         elif sop_class != DICOMDIR:
-            kinds[_kind(sop_class, file)] += 1
+            kinds[kind_of(file)] += 1
     return Contents(tuple(slices), tuple(multi_frame), dict(kinds), damaged, not_dicom)
+
+
+def is_ct_slice(file: DicomFile) -> bool:
+    """Whether the file is a classic CT image, and no scout view."""
+    return _sop_class(file) == CT_IMAGE and file.text("Modality") in ("", "CT") and not is_localizer(file)
 
 
 def is_localizer(file: DicomFile) -> bool:
@@ -99,10 +112,12 @@ def _files(folder: Path, recursive: bool) -> Iterable[Path]:
 
 
 def _sop_class(file: DicomFile) -> str:
-    return file.text("SOPClassUID") or str(file.header.file_meta.get("MediaStorageSOPClassUID", ""))
+    return file.text("SOPClassUID") or text_of(file.header.file_meta, "MediaStorageSOPClassUID")
 
 
-def _kind(sop_class: str, file: DicomFile) -> str:
+def kind_of(file: DicomFile) -> str:
+    """The kind of object in words, such as "localizer" or "MR Image Storage"."""
+    sop_class = _sop_class(file)
     if sop_class == CT_IMAGE and is_localizer(file):
         return "localizer"
     if sop_class == CT_IMAGE:

@@ -7,28 +7,37 @@ from typing import BinaryIO
 
 import numpy as np
 from pydicom import dcmread
-from pydicom.pixels import pixel_array
+from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEGLossless,
+    JPEGLosslessSV1,
 )
 
 from ece_core.errors import InputError
 from ece_core.geometry import Array
 from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile, open_dataset
 from ece_core.io.limits import AIR_HU
-from ece_core.io.quiet import LIBRARY_ERRORS, library_call, quiet
+from ece_core.io.quiet import LIBRARY_ERRORS, itk_quiet, library_call, quiet
 
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
+# JPEG Lossless is common in CT archives, and pydicom has no decoder of its own for it (dicom.md section 8).
+GDCM_DECODES = (JPEGLossless, JPEGLosslessSV1)
 MAX_TISSUE_HU = 3071  # 12-bit CT ends here; a padding value above it cannot be meant for tissue
 
 
 def is_native(syntax: UID) -> bool:
     """Whether the pixels lie in the file as plain numbers."""
     return syntax in NATIVE
+
+
+def can_decode(syntax: UID) -> bool:
+    """Whether the pixels can be read here: as they lie, by a decoder of pydicom, or by GDCM inside SimpleITK."""
+    return is_native(syntax) or _pydicom_decodes(syntax) or syntax in GDCM_DECODES
 
 
 def stored_values(file: DicomFile) -> Array:
@@ -47,9 +56,11 @@ def stored_values(file: DicomFile) -> Array:
     with library_call("The pixel data of a slice are incomplete or damaged.", DAMAGED_FIX):
         if is_native(file.transfer_syntax):
             return _meaningful_bits(_native(file), file)
-        dataset = dcmread(file.path, force=False)
-        dataset.file_meta.TransferSyntaxUID = file.transfer_syntax
-        return pixel_array(dataset).astype(np.int32)
+        decode = _pydicom if _pydicom_decodes(file.transfer_syntax) else _gdcm
+        values = decode(file)
+    if values.shape != (int(file.header.Rows), int(file.header.Columns)):
+        raise InputError("The compressed pixels have another size than the header says.", DAMAGED_FIX)
+    return values.astype(np.int32)
 
 
 def hounsfield(file: DicomFile) -> Array:
@@ -106,13 +117,36 @@ def _native(file: DicomFile) -> Array:
     """(J, I) unsigned integers, all allocated bits."""
     order = ">" if file.transfer_syntax == ExplicitVRBigEndian else "<"
     with open_dataset(file.path, file.transfer_syntax) as stream:
-        stream.seek(file.pixel_offset)
+        stream.seek(file.pixel_offset or 0)
         skip_element_header(stream, file.transfer_syntax)
         data = stream.read(expected_bytes(file))
     if len(data) < expected_bytes(file):
         raise InputError("The pixel data of a slice are incomplete or damaged.", DAMAGED_FIX)
     dtype = np.dtype(f"{order}u{int(file.header.BitsAllocated) // 8}")
     return np.frombuffer(data, dtype).reshape(int(file.header.Rows), int(file.header.Columns))
+
+
+def _pydicom_decodes(syntax: UID) -> bool:
+    try:
+        with quiet():
+            return get_decoder(syntax).is_available
+    except LIBRARY_ERRORS:
+        return False
+
+
+def _pydicom(file: DicomFile) -> Array:
+    return pixel_array(dcmread(file.path))
+
+
+def _gdcm(file: DicomFile) -> Array:
+    """Stored values by way of SimpleITK, which applies the rescale that the header asks for."""
+    import SimpleITK as sitk
+
+    with itk_quiet():
+        image = sitk.ReadImage(str(file.path), imageIO="GDCMImageIO")
+    rescaled = sitk.GetArrayFromImage(image).reshape(image.GetSize()[1::-1])
+    slope, intercept = float(file.header.RescaleSlope), float(file.header.RescaleIntercept)
+    return np.rint((rescaled.astype(np.float64) - intercept) / slope)
 
 
 def skip_element_header(stream: BinaryIO, syntax: UID) -> int:

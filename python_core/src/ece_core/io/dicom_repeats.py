@@ -50,8 +50,8 @@ def without_copies(files: Sequence[DicomFile]) -> tuple[list[DicomFile], list[st
                 "Two files carry one SOPInstanceUID but differ in content: one of them was changed after the scan.",
                 "Export the series again from one source.",
             )
-    warning = [f"{copies} exact copies of slices were left out."] if copies else []
-    return list(first.values()), warning
+    what = "1 exact copy of a slice was" if copies == 1 else f"{copies} exact copies of slices were"
+    return list(first.values()), [f"{what} left out."] if copies else []
 
 
 def same_content(one: DicomFile, other: DicomFile) -> bool:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ece_core.errors import InputError
+from ece_core.errors import GeometryError, InputError
 from ece_core.geometry import Array, Volume
 from ece_core.io.dicom_checks import check_headers
 from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile, read_header
-from ece_core.io.dicom_folder import Contents, named, read_folder
+from ece_core.io.dicom_folder import Contents, is_ct_slice, kind_of, named, read_folder
 from ece_core.io.dicom_grid import grid_affine, sorted_along_normal
 from ece_core.io.dicom_orientation import one_orientation
 from ece_core.io.dicom_pixels import hounsfield, whole_rescale
@@ -21,6 +21,7 @@ from ece_core.io.dicom_repeats import check_one_slice_per_position, without_copi
 from ece_core.io.dicom_warnings import complete_by_its_own_count
 from ece_core.io.header_numbers import of_slices
 from ece_core.io.plausible_hu import hu_warnings
+from ece_core.io.quiet import quiet
 from ece_core.io.scan import Scan
 
 
@@ -56,6 +57,7 @@ class SeriesInfo:
         )
 
 
+@quiet()
 def list_series(folder: Path | str) -> list[SeriesInfo]:
     """The CT series of a DICOM folder, the one with most slices first. Reads headers only.
 
@@ -68,6 +70,7 @@ def list_series(folder: Path | str) -> list[SeriesInfo]:
     return _list(_by_series(read_folder(folder).slices))
 
 
+@quiet()
 def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
     """Read one CT series of a folder; of a file, the series that the file belongs to.
 
@@ -79,20 +82,18 @@ def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
         No CT series, more than one, or one that cannot be read.
     """
     if path.is_file():
-        series_uid = series_uid or read_header(path).text("SeriesInstanceUID")
+        series_uid = series_uid or _series_of(path)
         contents = read_folder(path.parent, recursive=False)
     else:
         contents = read_folder(path)
     chosen = _choose(contents, series_uid)
     warnings = _set_aside_warnings(contents)
-    files, about_copies = without_copies(chosen)
-    files, about_orientation = one_orientation(files)
-    check_headers(files)
-    files = sorted_along_normal(files)
-    check_one_slice_per_position(files)
-    affine = grid_affine(files)
+    try:
+        files, affine, about_slices = _in_order(chosen)
+    except GeometryError as error:  # the slice that is missing may be the file that could not be read
+        raise GeometryError(f"{error.problem} {contents.unread}".strip(), error.fix) from error
     array = _voxels(files)
-    warnings += about_copies + about_orientation + complete_by_its_own_count(files) + hu_warnings(array)
+    warnings += about_slices + complete_by_its_own_count(files) + hu_warnings(array)
     return Scan(
         volume=Volume(array, affine),
         format="dicom",
@@ -103,6 +104,16 @@ def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
     )
 
 
+def _in_order(slices: Sequence[DicomFile]) -> tuple[list[DicomFile], Array, list[str]]:
+    """Slices of one series to the slices of one grid, the grid's affine, and what was left out. Headers only."""
+    files, about_copies = without_copies(slices)
+    files, about_orientation = one_orientation(files)
+    check_headers(files)
+    files = sorted_along_normal(files)
+    check_one_slice_per_position(files)
+    return files, grid_affine(files), about_copies + about_orientation
+
+
 def _voxels(files: Sequence[DicomFile]) -> Array:
     """(K, J, I) int16 HU if every slice's rescale is whole, else float32."""
     dtype = np.int16 if all(whole_rescale(file) for file in files) else np.float32
@@ -111,6 +122,13 @@ def _voxels(files: Sequence[DicomFile]) -> Array:
     for voxels, file in zip(array, files, strict=True):
         voxels[:] = np.minimum(hounsfield(file), bounds.max)
     return array
+
+
+def _series_of(path: Path) -> str:
+    file = read_header(path)
+    if not is_ct_slice(file):
+        raise InputError(f"The file holds no CT slice: {kind_of(file)}.", "Choose the folder of a CT series.")
+    return file.text("SeriesInstanceUID")
 
 
 def _existing(path: Path) -> Path:
@@ -156,10 +174,8 @@ def _count(file: DicomFile, keyword: str) -> int:
 
 def _spacing(files: Sequence[DicomFile]) -> tuple[float, float, float] | None:
     try:
-        check_headers(files)
-        files = sorted_along_normal(files)
-        affine = grid_affine(files)
-    except (InputError, ZeroDivisionError):
+        _, affine, _ = _in_order(files)
+    except InputError:
         return None
     i, j, k = np.linalg.norm(affine[:3, :3], axis=0)
     return (float(k), float(j), float(i))
@@ -195,12 +211,8 @@ def _nothing_to_read(contents: Contents) -> InputError:
             f"The folder holds no CT slices, only: {named(contents.set_aside)}.",
             "Choose the folder of a CT series.",
         )
-    if contents.damaged or contents.not_dicom:
-        return InputError(
-            f"No CT slice could be read: {contents.damaged + contents.not_dicom} files are not DICOM files, "
-            "or they are empty or damaged.",
-            DAMAGED_FIX,
-        )
+    if contents.unread:
+        return InputError(f"No CT slice could be read. {contents.unread}", DAMAGED_FIX)
     return InputError("The folder holds no DICOM files.", "Choose the folder of a CT series, or a NIfTI file.")
 
 
@@ -209,7 +221,4 @@ def _set_aside_warnings(contents: Contents) -> list[str]:
     if contents.multi_frame:
         kinds["multi-frame CT object"] = len(contents.multi_frame)
     warnings = [f"Set aside, no CT slices: {named(kinds)}."] if kinds else []
-    unread = contents.damaged + contents.not_dicom
-    if unread:
-        warnings.append(f"{unread} files were left out: they are not DICOM files, or they are empty or damaged.")
-    return warnings
+    return warnings + ([contents.unread] if contents.unread else [])

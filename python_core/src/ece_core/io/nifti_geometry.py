@@ -77,7 +77,7 @@ def _affine(header: bytes, order: str, size: tuple[int, ...]) -> tuple[Array, tu
             "The NIfTI file holds no orientation (sform and qform codes are 0): left and right cannot be told apart.",
             "Convert the original DICOM series again, with its orientation.",
         )
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if sform is not None and qform is not None and not _agree(sform, qform, size):
         warnings = ("The NIfTI file holds two different orientations; its sform was used.",)
     scale = np.diag([unit, unit, unit, 1.0])
