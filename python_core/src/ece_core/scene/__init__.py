@@ -1,0 +1,18 @@
+"""A result folder as a MRML scene, the same in Slicer and on the slicer-core wheel.
+
+The only package, with ``web``, that knows Slicer and RAS; it imports ``slicer`` inside functions, so that importing
+it is free. It never writes: the result folder is the AI's output, and no node made here points at its files.
+"""
+
+from ece_core.scene.heatmap import hide_heatmaps, show_heatmap
+from ece_core.scene.jump import jump_to_lymph_node
+from ece_core.scene.result_nodes import ResultNodes, load_result, results_in_scene
+
+__all__ = [
+    "ResultNodes",
+    "hide_heatmaps",
+    "jump_to_lymph_node",
+    "load_result",
+    "results_in_scene",
+    "show_heatmap",
+]

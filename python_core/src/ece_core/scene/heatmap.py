@@ -1,0 +1,163 @@
+"""Heatmaps in the scene: a volume node per method, laid over the scan in the foreground of the slice views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ece_core import RESEARCH_USE_ONLY
+from ece_core.geometry import Volume
+from ece_core.scene.heatmap_colors import heatmap_color_node
+from ece_core.scene.ras import ijk_to_ras, image_of
+
+if TYPE_CHECKING:
+    import slicer
+
+METHOD = "ECE.HeatmapMethod"  # attribute of our heatmap nodes: the method's name
+FORMER_VOLUME, FORMER_OPACITY = "ECE.FormerForeground", "ECE.FormerForegroundOpacity"
+OPACITY = 0.5
+THRESHOLD = 0.17  # a value below a sixth of a lymph node's maximum is not drawn, so that the scan stays visible
+NO_UPPER_LIMIT = 1e6
+
+
+def add_heatmap(name: str, heatmap: Volume, entry: dict) -> slicer.vtkMRMLScalarVolumeNode:
+    """Add a heatmap as a volume node; it is not shown yet.
+
+    Parameters
+    ----------
+    heatmap
+        (K, J, I) float32 in [0, 1], on its own grid.
+    entry
+        {method, title, file, scaling} of `result.json`.
+    """
+    import slicer
+
+    heatmapNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    heatmapNode.SetAttribute(METHOD, entry["method"])
+    heatmapNode.SetDescription(f"{entry.get('scaling', '')} {RESEARCH_USE_ONLY}".strip())
+    heatmapNode.SetIJKToRASMatrix(ijk_to_ras(heatmap))
+    heatmapNode.SetAndObserveImageData(image_of(heatmap.array))
+    heatmapNode.CreateDefaultDisplayNodes()
+    display = heatmapNode.GetDisplayNode()
+    display.SetAndObserveColorNodeID(heatmap_color_node().GetID())
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(0, 1)
+    display.SetInterpolate(True)
+    _set_threshold(heatmapNode, THRESHOLD)
+    _add_legend(heatmapNode, entry.get("title") or entry["method"])
+    return heatmapNode
+
+
+def show_heatmap(
+    heatmapNode: slicer.vtkMRMLScalarVolumeNode, opacity: float = OPACITY, threshold: float = THRESHOLD
+) -> None:
+    """Lay a heatmap over the scan in all slice views; what lay there before comes back with :func:`hide_heatmaps`.
+
+    Parameters
+    ----------
+    opacity
+        0 to 1.
+    threshold
+        0 to 1; voxels below it are not tinted.
+
+    Raises
+    ------
+    ValueError
+        ``opacity`` or ``threshold`` is outside 0 to 1, or the node is not a heatmap of ours.
+    """
+    for name, value in (("opacity", opacity), ("threshold", threshold)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must be from 0 to 1, got {value}")
+    if not heatmapNode.GetAttribute(METHOD):
+        raise ValueError("the node is not a heatmap of a result")
+    _set_threshold(heatmapNode, threshold)
+    for otherNode in _heatmap_nodes():
+        _set_legend_visible(otherNode, otherNode is heatmapNode)
+    for compositeNode in _composite_nodes():
+        _keep_former(compositeNode)
+        compositeNode.SetForegroundVolumeID(heatmapNode.GetID())
+        compositeNode.SetForegroundOpacity(opacity)
+    selectionNode = _selection_node()
+    if selectionNode is not None:  # so that slice views of a layout chosen later show it, too
+        selectionNode.SetSecondaryVolumeID(heatmapNode.GetID())
+
+
+def hide_heatmaps() -> None:
+    """Take our heatmaps out of the slice views. Another volume that the user put into the foreground stays."""
+    ours = {heatmapNode.GetID() for heatmapNode in _heatmap_nodes()}
+    for heatmapNode in _heatmap_nodes():
+        _set_legend_visible(heatmapNode, False)
+    for compositeNode in _composite_nodes():
+        if compositeNode.GetForegroundVolumeID() in ours:
+            _bring_back_former(compositeNode)
+    selectionNode = _selection_node()
+    if selectionNode is not None and selectionNode.GetSecondaryVolumeID() in ours:
+        selectionNode.SetSecondaryVolumeID(None)
+
+
+def _set_threshold(heatmapNode: slicer.vtkMRMLScalarVolumeNode, threshold: float) -> None:
+    display = heatmapNode.GetDisplayNode()
+    display.SetThreshold(threshold, NO_UPPER_LIMIT)
+    display.SetApplyThreshold(True)
+
+
+def _add_legend(heatmapNode: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
+    import slicer
+
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(heatmapNode)
+    legend.SetTitleText(f"{title}\nper lymph node\nResearch use only")
+    legend.SetNumberOfLabels(5)
+    legend.SetMaxNumberOfColors(256)
+    legend.SetLabelFormat("{:.2f}" if "{" in legend.GetLabelFormat() else "%.2f")
+    legend.SetVisibility3D(False)
+    legend.SetVisibility(False)
+
+
+def _set_legend_visible(heatmapNode: slicer.vtkMRMLScalarVolumeNode, visible: bool) -> None:
+    import slicer
+
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(heatmapNode)
+    if legend is not None:
+        legend.SetVisibility(visible)
+
+
+def _keep_former(compositeNode: slicer.vtkMRMLSliceCompositeNode) -> None:
+    import slicer
+
+    formerId = compositeNode.GetForegroundVolumeID()
+    formerNode = slicer.mrmlScene.GetNodeByID(formerId) if formerId else None
+    if formerNode is not None and formerNode.GetAttribute(METHOD):
+        return  # a heatmap follows a heatmap: what was kept stays kept
+    compositeNode.SetAttribute(FORMER_VOLUME, formerId or "")
+    compositeNode.SetAttribute(FORMER_OPACITY, repr(compositeNode.GetForegroundOpacity()))
+
+
+def _bring_back_former(compositeNode: slicer.vtkMRMLSliceCompositeNode) -> None:
+    import slicer
+
+    formerId = compositeNode.GetAttribute(FORMER_VOLUME)
+    stillThere = formerId and slicer.mrmlScene.GetNodeByID(formerId) is not None
+    compositeNode.SetForegroundVolumeID(formerId if stillThere else None)
+    compositeNode.SetForegroundOpacity(float(compositeNode.GetAttribute(FORMER_OPACITY) or 0.0))
+    compositeNode.RemoveAttribute(FORMER_VOLUME)
+    compositeNode.RemoveAttribute(FORMER_OPACITY)
+
+
+def _heatmap_nodes() -> Iterator[slicer.vtkMRMLScalarVolumeNode]:
+    import slicer
+
+    for volumeNode in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        if volumeNode.GetAttribute(METHOD):
+            yield volumeNode
+
+
+def _composite_nodes() -> list[slicer.vtkMRMLSliceCompositeNode]:
+    import slicer
+
+    return slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+
+
+def _selection_node() -> slicer.vtkMRMLSelectionNode | None:
+    import slicer
+
+    return slicer.app.applicationLogic().GetSelectionNode()

@@ -1,0 +1,79 @@
+"""Moves the slice views to a lymph node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ece_core.errors import InputError
+from ece_core.scene.segmentation import BINARY_LABELMAP
+
+if TYPE_CHECKING:
+    import slicer
+
+
+def jump_to_lymph_node(segmentationNode: slicer.vtkMRMLSegmentationNode, lymph_node_id: str) -> None:
+    """Center all slice views on a lymph node, as it is outlined now (also after an edit).
+
+    Raises
+    ------
+    InputError
+        The segmentation has no such lymph node any more, or its outline is empty.
+    """
+    import slicer
+
+    right, anterior, superior = lymph_node_center_ras(segmentationNode, lymph_node_id)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(
+        slicer.mrmlScene, right, anterior, superior, slicer.vtkMRMLSliceNode.CenteredJumpSlice
+    )
+
+
+def lymph_node_center_ras(segmentationNode: slicer.vtkMRMLSegmentationNode, lymph_node_id: str) -> np.ndarray:
+    """Mean of the lymph node's voxel centers, (3,) RAS mm in the world, so with the segmentation's transform.
+
+    Raises
+    ------
+    InputError
+        As :func:`jump_to_lymph_node`.
+    """
+    segment = segmentationNode.GetSegmentation().GetSegment(lymph_node_id)
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP) if segment is not None else None
+    if labelmap is None or labelmap.GetPointData().GetScalars() is None:
+        raise _gone(lymph_node_id)
+    index_ijk = _mean_index(labelmap, segment.GetLabelValue())
+    if index_ijk is None:
+        raise _gone(lymph_node_id)
+    return _to_world(segmentationNode, labelmap, index_ijk)
+
+
+def _mean_index(labelmap: slicer.vtkOrientedImageData, label: int) -> np.ndarray | None:
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    extent = labelmap.GetExtent()
+    shape = [extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0)]
+    voxels = np.argwhere(vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(shape) == label)
+    if len(voxels) == 0:
+        return None
+    return voxels.mean(axis=0)[::-1] + np.array(extent[::2])
+
+
+def _to_world(segmentationNode, labelmap: slicer.vtkOrientedImageData, index_ijk: np.ndarray) -> np.ndarray:
+    import vtk
+
+    imageToWorld = vtk.vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(imageToWorld)
+    point = imageToWorld.MultiplyPoint([*index_ijk, 1.0])[:3]
+    transformNode = segmentationNode.GetParentTransformNode()
+    if transformNode is not None:
+        toWorld = vtk.vtkGeneralTransform()
+        transformNode.GetTransformToWorld(toWorld)
+        point = toWorld.TransformPoint(point)
+    return np.array(point)
+
+
+def _gone(lymph_node_id: str) -> InputError:
+    return InputError(
+        f"Lymph node {lymph_node_id} is not in the segmentation, or its outline is empty.",
+        "Undo the last edit, or load the result again.",
+    )
