@@ -86,6 +86,10 @@ REFUSED_FILES = {
     "text in PixelSpacing": (variants.replaced(rb"0.8\0.6", rb"ab8\0.6"), "PixelSpacing does not hold 2 numbers in 1"),
     "text in position": (variants.replaced(rb"-7.0\-9.0", rb"-7.0\left"), "ImagePositionPatient does not hold 3 num"),
     "text in slope": (variants.text_of(0x0028, 0x1053, b"DS", b"DOE^JOHN"), "RescaleSlope does not hold a number in 1"),
+    "half a number": (
+        variants.replaced(b"\x28\x00\x10\x00US", b"\x28\x00\x10\x00UL"),
+        "Rows does not hold a number in 1",
+    ),
     "unknown VR": (variants.replaced(b"\x28\x00\x53\x10DS", b"\x28\x00\x53\x10ZZ"), "RescaleSlope does not hold a num"),
 }
 

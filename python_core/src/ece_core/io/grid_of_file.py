@@ -33,8 +33,8 @@ class GridOfFile:
     warnings: tuple[str, ...] = ()
 
 
-def check_grid(grid: GridOfFile) -> None:
-    """Refuse sizes that we do not open and affines that are no rectangular grid.
+def checked(grid: GridOfFile) -> GridOfFile:
+    """The grid itself, if its size is one that we open and its affine that of a rectangular grid.
 
     Raises
     ------
@@ -54,12 +54,7 @@ def check_grid(grid: GridOfFile) -> None:
     if not np.isfinite(grid.affine).all():
         raise GeometryError("Voxel size or position is not a finite number.", SAVE_FIX)
     spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
-    if (spacing < MIN_SPACING_MM).any() or (spacing > MAX_SPACING_MM).any():
-        raise GeometryError(
-            f"The voxel size is {' x '.join(f'{mm:.4g}' for mm in spacing)} mm; each must lie between "
-            f"{MIN_SPACING_MM:g} and {MAX_SPACING_MM:g} mm.",
-            SAVE_FIX,
-        )
+    check_voxel_size(spacing)
     if np.abs(grid.affine[:3, 3]).max() > MAX_COORDINATE_MM:
         raise GeometryError("The image lies more than 100 m from the scanner's origin.", SAVE_FIX)
     unit = grid.affine[:3, :3] / spacing
@@ -69,4 +64,21 @@ def check_grid(grid: GridOfFile) -> None:
             f"The image axes are not at right angles (a sheared volume, {np.degrees(np.arcsin(min(1, cosine))):.1f} "
             "degrees): a gantry tilt or an affine registration does this.",
             "Resample the image to a rectangular grid first.",
+        )
+    return grid
+
+
+def check_voxel_size(spacing_ijk_mm: Array) -> None:
+    """Refuse voxel sizes that are no positive length of a scanner.
+
+    Raises
+    ------
+    GeometryError
+        One is not a number, or out of bounds.
+    """
+    if not ((spacing_ijk_mm >= MIN_SPACING_MM) & (spacing_ijk_mm <= MAX_SPACING_MM)).all():
+        raise GeometryError(
+            f"The voxel size is {' x '.join(f'{mm:.4g}' for mm in spacing_ijk_mm)} mm; each must lie between "
+            f"{MIN_SPACING_MM:g} and {MAX_SPACING_MM:g} mm.",
+            SAVE_FIX,
         )

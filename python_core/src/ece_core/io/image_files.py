@@ -9,7 +9,7 @@ import numpy as np
 
 from ece_core.errors import InputError
 from ece_core.geometry import Array, Volume
-from ece_core.io.grid_of_file import GridOfFile, check_grid
+from ece_core.io.grid_of_file import GridOfFile
 from ece_core.io.limits import AIR_HU
 from ece_core.io.metaimage_geometry import metaimage_grid
 from ece_core.io.nifti_geometry import nifti_grid
@@ -114,9 +114,7 @@ def _grid(path: Path) -> tuple[Format, GridOfFile]:
     if not path.is_file() or suffix_of(path) not in READERS:
         raise InputError("The file is of a kind that is not read here.", FORMATS_FIX)
     kind, read_grid = READERS[suffix_of(path)]
-    grid = read_grid(path)
-    check_grid(grid)
-    return kind, grid
+    return kind, read_grid(path)
 
 
 def _voxels(path: Path, kind: Format, grid: GridOfFile) -> Array:

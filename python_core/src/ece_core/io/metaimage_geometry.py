@@ -5,12 +5,13 @@ Source: https://itk.org/Wiki/ITK/MetaIO/Documentation
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from ece_core.errors import InputError
-from ece_core.io.grid_of_file import SAVE_FIX, GridOfFile
+from ece_core.io.grid_of_file import SAVE_FIX, GridOfFile, check_voxel_size, checked
 from ece_core.io.limits import MAX_HEADER_BYTES
 from ece_core.io.quiet import library_call
 
@@ -37,15 +38,19 @@ def metaimage_grid(path: Path) -> GridOfFile:
         spacing = _numbers(fields, ("ElementSpacing", "ElementSize"), [1.0] * len(size))
         matrix = _numbers(fields, ("TransformMatrix", "Rotation", "Orientation"), np.eye(len(size)).ravel())
         origin = _numbers(fields, ("Offset", "Position", "Origin"), [0.0] * len(size))
+        if not len(spacing) == len(origin) == len(size):
+            raise ValueError("ElementSpacing, Offset")
     if len(size) != 3 or fields.get("ElementNumberOfChannels", "1") != "1":
         raise InputError(f"The image is not a single 3D volume ({len(size)} dimensions).", "Choose a 3D volume.")
-    _check_complete(fields, size, path, data_offset)
+    check_voxel_size(spacing)  # a negative one would be a silent flip
     affine = np.eye(4)
     with library_call("The MetaImage header is damaged.", SAVE_FIX):
         affine[:3, :3] = matrix.reshape(3, 3).T * spacing  # a row of TransformMatrix is the direction of one axis
         affine[:3, 3] = origin
     oriented = any(name in fields for name in ("TransformMatrix", "Rotation", "Orientation"))
-    return GridOfFile(size_ijk=size, affine=affine, warnings=() if oriented else (NO_ORIENTATION,))
+    grid = checked(GridOfFile(size_ijk=size, affine=affine, warnings=() if oriented else (NO_ORIENTATION,)))
+    _check_complete(fields, grid, path, data_offset)
+    return grid
 
 
 def _fields(path: Path) -> tuple[dict[str, str], int]:
@@ -73,7 +78,7 @@ def _numbers(fields: dict[str, str], names: tuple[str, ...], default) -> np.ndar
     return np.array(default, dtype=np.float64)
 
 
-def _check_complete(fields: dict[str, str], size: tuple[int, ...], path: Path, data_offset: int) -> None:
+def _check_complete(fields: dict[str, str], grid: GridOfFile, path: Path, data_offset: int) -> None:
     where = fields["ElementDataFile"]
     if where.upper() == "LOCAL":
         data, available = path, path.stat().st_size - data_offset
@@ -86,6 +91,6 @@ def _check_complete(fields: dict[str, str], size: tuple[int, ...], path: Path, d
         available = data.stat().st_size
     item = BYTES_OF_TYPE.get(fields.get("ElementType", ""))
     packed = fields.get("CompressedData", "False").lower() == "true"
-    needed = (item or 0) * int(np.prod([max(n, 0) for n in size], dtype=float))
+    needed = (item or 0) * math.prod(grid.size_ijk)
     if not packed and item and available < needed:
         raise InputError(f"The voxels are incomplete: {available} bytes of {needed}.", "Copy the file again.")

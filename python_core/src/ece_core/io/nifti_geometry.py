@@ -5,15 +5,19 @@ Source: https://nifti.nimh.nih.gov/nifti-1 (nifti1.h, methods 2 and 3).
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import math
+import os
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ece_core.errors import GeometryError, InputError
 from ece_core.geometry import Array
-from ece_core.io.grid_of_file import GridOfFile
+from ece_core.io.grid_of_file import GridOfFile, check_voxel_size, checked
 from ece_core.io.quiet import library_call
 
 HEADER_BYTES = 348
@@ -43,7 +47,9 @@ def nifti_grid(path: Path) -> GridOfFile:
     if datatype not in SCALAR_TYPES:
         raise InputError("The voxels are not plain numbers (color or complex).", "Choose the CT itself.")
     affine, warnings = _affine(header, order, dimensions[1:4])
-    return GridOfFile(size_ijk=dimensions[1:4], affine=affine, warnings=warnings)
+    grid = checked(GridOfFile(size_ijk=dimensions[1:4], affine=affine, warnings=warnings))
+    _check_complete(path, _bytes_needed(header, order, grid))
+    return grid
 
 
 def _header(path: Path) -> bytes:
@@ -62,6 +68,35 @@ def _byte_order(header: bytes) -> str:
         if struct.unpack(f"{order}i", header[:4])[0] == HEADER_BYTES and header[344:347] == b"n+1":
             return order
     raise InputError("The file is not a single-file NIfTI-1 image.", "Save the image again as .nii.gz.")
+
+
+def _bytes_needed(header: bytes, order: str, grid: GridOfFile) -> int:
+    offset = struct.unpack(f"{order}f", header[108:112])[0]
+    bits = struct.unpack(f"{order}h", header[72:74])[0]
+    with library_call("The NIfTI header is damaged.", "Save the image again."):
+        return int(offset) + math.prod(grid.size_ijk) * bits // 8
+
+
+def _check_complete(path: Path, needed: int) -> None:
+    """Count the bytes, since ITK fills up what is missing with zeros."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        available = file.seek(0, os.SEEK_END)
+        if packed and available >= 18:
+            file.seek(-4, os.SEEK_END)
+            available = int.from_bytes(file.read(4), "little")  # what gzip says it has packed
+    if packed and available != needed:  # cut off, in several parts, or with something behind the voxels
+        available = _unpacked_bytes(path, needed)
+    if available < needed:
+        raise InputError(f"The voxels are incomplete: {available} bytes of {needed}.", "Copy the file again.")
+
+
+def _unpacked_bytes(path: Path, enough: int) -> int:
+    count = 0
+    with contextlib.suppress(EOFError, OSError, zlib.error), gzip.open(path) as file:
+        while count < enough and (block := file.read(2**20)):
+            count += len(block)
+    return count
 
 
 def _affine(header: bytes, order: str, size: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
@@ -90,6 +125,7 @@ def _sform(header: bytes, order: str) -> Array:
 
 def _qform(header: bytes, order: str) -> Array:
     pixdim = struct.unpack(f"{order}4f", header[76:92])
+    check_voxel_size(np.array(pixdim[1:]))
     b, c, d, x, y, z = struct.unpack(f"{order}6f", header[256:280])
     squared = 1.0 - (b * b + c * c + d * d)
     a = np.sqrt(squared) if squared > 0 else 0.0

@@ -5,13 +5,14 @@ Source: https://teem.sourceforge.net/nrrd/format.html
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
 import numpy as np
 
 from ece_core.errors import GeometryError, InputError
-from ece_core.io.grid_of_file import SAVE_FIX, GridOfFile
+from ece_core.io.grid_of_file import SAVE_FIX, GridOfFile, checked
 from ece_core.io.limits import MAX_HEADER_BYTES
 from ece_core.io.quiet import library_call
 
@@ -52,7 +53,6 @@ def nrrd_grid(path: Path) -> GridOfFile:
         size = tuple(int(n) for n in fields["sizes"].split())
         if len(size) != 3:
             raise ValueError("sizes")
-    _check_complete(fields, size, path.stat().st_size - data_offset)
     to_lps = LPS_OF_SPACE.get(fields.get("space", "").lower())
     if to_lps is None or "space directions" not in fields:
         raise GeometryError(
@@ -65,7 +65,9 @@ def nrrd_grid(path: Path) -> GridOfFile:
         affine = np.eye(4)
         affine[:3, :3] = directions.reshape(3, 3).T
         affine[:3, 3] = origin.reshape(3)
-    return GridOfFile(size_ijk=size, affine=np.diag([*to_lps, 1.0]) @ affine)
+    grid = checked(GridOfFile(size_ijk=size, affine=np.diag([*to_lps, 1.0]) @ affine))
+    _check_complete(fields, grid, path.stat().st_size - data_offset)
+    return grid
 
 
 def _fields(path: Path) -> tuple[dict[str, str], int]:
@@ -82,12 +84,11 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
     return {name.strip().lower(): value.strip() for name, value in pairs}, end.end()
 
 
-def _check_complete(fields: dict[str, str], size: tuple[int, ...], data_bytes: int) -> None:
+def _check_complete(fields: dict[str, str], grid: GridOfFile, data_bytes: int) -> None:
     item = BYTES_OF_TYPE.get(re.sub(r"signed |unsigned | int$|_t$|^unsigned$", "", fields.get("type", "")))
-    if fields.get("encoding", "raw").lower() == "raw" and item and data_bytes < item * int(np.prod(size)):
-        raise InputError(
-            f"The voxels are incomplete: {data_bytes} bytes of {item * int(np.prod(size))}.", "Copy the file again."
-        )
+    needed = (item or 0) * math.prod(grid.size_ijk)
+    if fields.get("encoding", "raw").lower() == "raw" and data_bytes < needed:
+        raise InputError(f"The voxels are incomplete: {data_bytes} bytes of {needed}.", "Copy the file again.")
 
 
 def _vector(text: str) -> list[float]:

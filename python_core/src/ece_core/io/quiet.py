@@ -13,12 +13,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from ece_core.errors import ECEError, InputError
 
 LIBRARY_ERRORS = (
     InvalidDicomError,
+    BytesLengthException,  # of a number's bytes; no ValueError
     ValueError,
     AttributeError,
     NotImplementedError,
