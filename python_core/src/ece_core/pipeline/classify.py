@@ -1,0 +1,113 @@
+"""Classifying lymph nodes that someone outlined: a mask file instead of the segmentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ece_core.errors import EmptyMaskError, GeometryError
+from ece_core.export.result_folder import new_result_folder
+from ece_core.geometry import Volume
+from ece_core.io import read_labelmap
+from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.pipeline.networks import CLASSIFICATION
+from ece_core.pipeline.options import AnalyzeOptions
+from ece_core.pipeline.patient import patient_summary
+from ece_core.pipeline.run import Run, labels_of, load_networks, make_result, read_scan, write_whole
+from ece_core.pipeline.stages import Report, silent
+from ece_core.pipeline.steps import classify_lymph_nodes, measure_lymph_nodes, with_source
+
+if TYPE_CHECKING:
+    from ece_core.export.result import Result
+
+CLASSIFY_STAGES = ("read", "load_models", "measure", "classify", "write")
+
+
+def classify(ct: Path, mask: Path, out: Path, options: AnalyzeOptions | None = None, report: Report = silent) -> Result:
+    """Measures and classifies the lymph nodes of a labelmap on the CT grid.
+
+    Parameters
+    ----------
+    ct, out, options, report
+        As for :func:`ece_core.pipeline.analyze`.
+    mask
+        A NIfTI, NRRD or MHA labelmap; each label value is one lymph node, 0 is background.
+
+    Raises
+    ------
+    EmptyMaskError
+        No voxel is labelled.
+    GeometryError
+        The mask is not on the grid of the CT.
+    """
+    run = Run.start(options or AnalyzeOptions(), CLASSIFY_STAGES, report)
+    with new_result_folder(out) as folder:
+        scan = read_scan(run, ct)
+        instances = read_instances(run, mask, scan.volume)
+        _warn_of_pieces(run, instances, labels_of(instances))
+        lymph_nodes = _classified(run, scan.volume, instances)
+        result = make_result(run, scan, lymph_nodes, patient_summary(lymph_nodes, run.options.patient_model))
+        return write_whole(run, folder, result, instances, {}, scan)
+
+
+def reclassify(
+    ct: Path, mask: Path, label: int, options: AnalyzeOptions | None = None, report: Report = silent
+) -> tuple[LymphNode, tuple[str, ...]]:
+    """One lymph node, measured and classified anew from an edited mask, and the run's warnings; writes nothing.
+
+    Parameters
+    ----------
+    label
+        The lymph node's value in the mask.
+
+    Raises
+    ------
+    EmptyMaskError
+        The mask does not hold the label.
+    """
+    run = Run.start(options or AnalyzeOptions(), CLASSIFY_STAGES[:-1], report)
+    scan = read_scan(run, ct)
+    instances = read_instances(run, mask, scan.volume)
+    one = np.where(instances.array == label, instances.array, 0)
+    if not one.any():
+        raise EmptyMaskError(f"The mask holds no lymph node with label {label}.", "Paint the lymph node again.")
+    _warn_of_pieces(run, instances, [label])
+    (lymph_node,) = _classified(run, scan.volume, instances.with_array(one))
+    return lymph_node, tuple(run.warnings)
+
+
+def read_instances(run: Run, mask: Path, ct: Volume) -> Volume:
+    """The mask as an instance map on the CT grid."""
+    labelmap = read_labelmap(mask)
+    if not labelmap.same_grid(ct):
+        raise GeometryError(
+            f"The mask is not on the grid of the CT: its shape is {labelmap.shape}, the CT's {ct.shape} "
+            "(or origin, spacing or direction differ).",
+            "Resample the mask to the CT, or choose the CT it was drawn on.",
+        )
+    labels = labels_of(labelmap)
+    if not labels:
+        raise EmptyMaskError("The mask is empty: no voxel is labelled.", "Outline at least one lymph node.")
+    return Volume(labelmap.array.astype(np.uint16), ct.affine)  # the reader refuses labels that do not fit
+
+
+def _classified(run: Run, ct: Volume, instances: Volume) -> list[LymphNode]:
+    (densenet,) = load_networks(run, CLASSIFICATION)
+    rows = measure_lymph_nodes(run, ct, instances)
+    return with_source(classify_lymph_nodes(run, densenet, ct, instances, rows), "MANUAL")
+
+
+def _warn_of_pieces(run: Run, instances: Volume, labels: list[int]) -> None:
+    """A mask of ten lymph nodes with one label would be classified as one: say so."""
+    from scipy import ndimage
+
+    boxes = ndimage.find_objects(instances.array)
+    for label in labels:
+        _, pieces = ndimage.label(instances.array[boxes[label - 1]] == label, np.ones((3, 3, 3)))
+        if pieces > 1:
+            run.warn(
+                f"Label {label} of the mask is in {pieces} separate pieces and was classified as one lymph node. "
+                "Give each lymph node a label of its own."
+            )

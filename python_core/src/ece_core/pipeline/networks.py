@@ -1,0 +1,88 @@
+"""The only door from the pipeline to the networks. Torch is loaded behind it, when first needed, and stays loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from ece_core.classes import CLASS_NAMES
+from ece_core.errors import ModelError
+from ece_core.geometry import Volume
+
+if TYPE_CHECKING:
+    from ece_core.models import Bundle
+    from ece_core.models.segmentation import SegmentationOutput
+
+SEGMENTATION = "lymph_node_segmentation"
+CLASSIFICATION = "lymph_node_classification"
+
+
+def choose_device(name: str) -> str:
+    """The device that ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` stands for on this computer."""
+    _need_torch()
+    from ece_core.models.device import choose_device as choose
+
+    return choose(name)
+
+
+def load(task: str, folder: Path | None) -> Bundle:
+    """The bundle for a task. A second call with the same files returns the same bundle, still loaded."""
+    _need_torch()
+    from ece_core.models import find_bundle
+
+    path = Path(find_bundle(task, folder))
+    with _LOADING:
+        return _loaded(path, (path / "model.json").stat().st_mtime_ns)
+
+
+_LOADING = Lock()  # the worker's warm-up and its first run may both want a network
+
+
+@lru_cache(maxsize=4)
+def _loaded(path: Path, changed_ns: int) -> Bundle:
+    from ece_core.models import load_bundle
+
+    return load_bundle(path)
+
+
+def segment(
+    bundle: Bundle, region: Volume, device: str, report: Callable[[float], None], patch_scale: float
+) -> SegmentationOutput:
+    """Class map and class probabilities on the region's grid."""
+    from ece_core.models import segmentation
+
+    return segmentation.segment(bundle, region, device, report, patch_scale=patch_scale)
+
+
+def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: str) -> dict[str, Any]:
+    """{class_probabilities: {N, P, ENE}, ece_probability} of one lymph node."""
+    from ece_core.models import node_classifier
+
+    return node_classifier.classify(bundle, ct, instances, label, device)
+
+
+def heatmaps(
+    bundle: Bundle, ct: Volume, instances: Volume, label: int, methods: Sequence[str], device: str
+) -> dict[str, Volume]:
+    """What in the CT speaks for ENE (also ECE) in one lymph node, per method: [0, 1] on a block of the CT grid."""
+    from ece_core.explain.lymph_node import explain_lymph_node
+    from ece_core.models import node_classifier
+
+    crop = node_classifier.crop(bundle, ct, instances, label)
+    layer = bundle.spec.get("gradcam_layer")  # absent: the last layer that has feature maps
+    maps = explain_lymph_node(bundle.network, crop.input, CLASS_NAMES.index("ENE"), methods, device, layer)
+    return {method: node_classifier.attribution_on_ct_grid(crop, array, ct) for method, array in maps.items()}
+
+
+def _need_torch() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "monai") if find_spec(name) is None]
+    if missing:
+        raise ModelError(
+            f"The analysis needs {' and '.join(missing)}, which is not installed.",
+            'Install with `pip install "ece-core[analysis]"`; `ece doctor` shows what is missing.',
+        )

@@ -1,0 +1,52 @@
+"""What a user may choose about an analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ece_core.errors import InputError
+from ece_core.pipeline.patient import PATIENT_MODELS
+
+EXPLANATION_TITLES = {"gradcam": "Grad-CAM", "guided-backprop": "Guided backpropagation"}
+
+
+@dataclass(frozen=True)
+class AnalyzeOptions:
+    """Options of one analysis; each has a sensible default.
+
+    Attributes
+    ----------
+    device
+        ``"auto"`` (a CUDA GPU where there is one, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+    models
+        Folder that holds model bundles; None: the user's own and the shipped ones.
+    explain
+        Explanation methods, keys of EXPLANATION_TITLES; empty: no heatmaps.
+    patient_model
+        How lymph nodes become one patient probability, a key of PATIENT_MODELS.
+    series_uid
+        Which series of a DICOM folder that holds several.
+
+    Raises
+    ------
+    InputError
+        A method or a patient model that does not exist.
+    """
+
+    device: str = "auto"
+    models: Path | None = None
+    explain: tuple[str, ...] = ("gradcam", "guided-backprop")
+    patient_model: str = "noisy-or"
+    series_uid: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "explain", tuple(dict.fromkeys(self.explain)))
+        for method in self.explain:
+            _expect_known("explanation method", method, EXPLANATION_TITLES)
+        _expect_known("patient model", self.patient_model, PATIENT_MODELS)
+
+
+def _expect_known(what: str, name: str, known: dict) -> None:
+    if name not in known:
+        raise InputError(f"There is no {what} with this name.", f"Choose one of: {', '.join(known)}.")

@@ -1,0 +1,106 @@
+"""What every run of the pipeline carries: options, device, clock and warnings; and the steps that all runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ece_core import __version__
+from ece_core.geometry import Volume
+from ece_core.io import Scan, read_ct
+from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.pipeline import networks
+from ece_core.pipeline.options import AnalyzeOptions
+from ece_core.pipeline.stages import Report, StageClock
+
+if TYPE_CHECKING:
+    from ece_core.export.result import Result
+    from ece_core.models import Bundle
+
+
+@dataclass
+class Run:
+    """One run: what was asked for, and what has been noted on the way."""
+
+    options: AnalyzeOptions
+    clock: StageClock
+    device: str = ""
+    warnings: list[str] = field(default_factory=list)
+    bundles: list[Bundle] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, options: AnalyzeOptions, stages: Sequence[str], report: Report) -> Run:
+        return cls(options, StageClock(stages, report))
+
+    def warn(self, sentence: str) -> None:
+        """Adds a sentence for the reader of the result, once."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+
+def read_scan(run: Run, ct: Path) -> Scan:
+    """The CT, with what its reader had to say."""
+    with run.clock.stage("read"):
+        scan = read_ct(ct, series_uid=run.options.series_uid)
+    for sentence in scan.warnings:
+        run.warn(sentence)
+    return scan
+
+
+def load_networks(run: Run, *tasks: str) -> list[Bundle]:
+    """Chooses the device and loads one network per task (at once when they are still loaded)."""
+    with run.clock.stage("load_models") as tell:
+        run.device = networks.choose_device(run.options.device)
+        for done, task in enumerate(tasks, start=1):
+            run.bundles.append(networks.load(task, run.options.models))
+            tell(done / len(tasks))
+    return list(run.bundles)
+
+
+def labels_of(instances: Volume) -> list[int]:
+    """The label values of an instance map, ascending."""
+    return [int(label) for label in np.unique(instances.array[instances.array > 0])]  # few voxels: quick
+
+
+def make_result(
+    run: Run, scan: Scan, lymph_nodes: Sequence[LymphNode], patient: dict[str, Any], heatmaps: Sequence[dict] = ()
+) -> Result:
+    """`result.json` as far as it is known before it is written."""
+    from ece_core.export.result import Result
+
+    return Result(
+        software={"name": "ece_core", "version": __version__},
+        models=tuple(bundle.summary() for bundle in run.bundles),
+        device=run.device,
+        seconds=dict(run.clock.seconds),
+        warnings=tuple(run.warnings),
+        input={
+            "format": scan.format,
+            "modality": scan.modality,
+            "series_uid_sha256": scan.series_uid_sha256,
+            "shape_kji": list(scan.volume.shape),
+            "spacing_mm": list(scan.volume.spacing_mm),
+            "affine_lps": scan.volume.affine.tolist(),
+        },
+        patient=patient,
+        lymph_nodes=tuple(lymph_nodes),
+        heatmaps=tuple(heatmaps),
+    )
+
+
+def write_whole(
+    run: Run, folder: Path, result: Result, instances: Volume, heatmaps: Mapping[str, Volume], scan: Scan
+) -> Result:
+    """Writes all files of the result, and at last how long writing took; returns what `result.json` holds."""
+    from ece_core.export.result import RESULT_FILE
+    from ece_core.export.result_folder import write_result
+
+    with run.clock.stage("write"):
+        result = write_result(folder, result, instances, dict(heatmaps), scan.volume, scan.headers)
+    result = replace(result, seconds=dict(run.clock.seconds))
+    (folder / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
+    return result

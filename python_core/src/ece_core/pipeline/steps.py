@@ -1,0 +1,155 @@
+"""The steps of an analysis, one short function each, in the order of the methods section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ece_core.classes import CLASS_NAMES
+from ece_core.geometry import Volume
+from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.pipeline import networks
+from ece_core.pipeline.heatmaps import on_grid_of, paste_heatmaps
+from ece_core.pipeline.memory import attempts_whole, attempts_with_tiles, with_less_memory
+from ece_core.pipeline.patient import NOTHING_FOUND
+from ece_core.pipeline.run import Run, labels_of
+
+if TYPE_CHECKING:
+    from ece_core.models import Bundle
+    from ece_core.models.segmentation import SegmentationOutput
+
+
+def find_neck(run: Run, ct: Volume) -> Volume:
+    """The block of the CT between skull base and upper chest; all later steps look only there."""
+    from ece_core.preprocessing import neck_region
+
+    with run.clock.stage("neck_region"):
+        start_kji, stop_kji = neck_region(ct)
+        return ct.crop(start_kji, stop_kji)
+
+
+def segment_lymph_nodes(run: Run, bundle: Bundle, region: Volume) -> SegmentationOutput:
+    """The 3D UNet over overlapping tiles; smaller tiles, then the CPU, when memory runs out."""
+    with run.clock.stage("segment") as tell:
+        output, _ = with_less_memory(
+            "finding lymph nodes",
+            lambda attempt: networks.segment(bundle, region, attempt.device, tell, attempt.patch_scale),
+            attempts_with_tiles(run.device),
+            run.warn,
+        )
+    return output
+
+
+def separate_lymph_nodes(run: Run, class_map: Volume, ct: Volume) -> Volume:
+    """The class map's foreground as one label per lymph node, on the grid of the whole CT."""
+    from ece_core.lymph_nodes.instances import split_instances
+
+    with run.clock.stage("instances"):
+        instances = on_grid_of(ct, split_instances(class_map.with_array(class_map.array > 0)))
+    if not instances.array.any():
+        run.warn(NOTHING_FOUND)
+    return instances
+
+
+def measure_lymph_nodes(run: Run, ct: Volume, instances: Volume) -> list[dict]:
+    """Per lymph node: label, measures, side and level, as keyword arguments of LymphNode."""
+    from ece_core.lymph_nodes.levels import NeckFrame, side_and_level
+    from ece_core.lymph_nodes.measures import measure
+
+    labels = labels_of(instances)
+    rows: list[dict] = []
+    with run.clock.stage("measure") as tell:
+        if not labels:
+            return rows
+        frame = NeckFrame.from_ct(ct)
+        for done, label in enumerate(labels, start=1):
+            row = {"id": f"LN{label}", "label": label, **measure(ct, instances, label)}
+            row["side"], row["level"] = side_and_level(frame, row["centroid_lps_mm"])
+            rows.append(row)
+            tell(done / len(labels))
+    return rows
+
+
+def classify_lymph_nodes(run: Run, bundle: Bundle, ct: Volume, instances: Volume, rows: list[dict]) -> list[LymphNode]:
+    """One class per lymph node, the classifier's: the most probable of N, P and ENE.
+
+    The segmentation's class map only says where lymph nodes are; its classes are not used here.
+    """
+    lymph_nodes = []
+    with run.clock.stage("classify") as tell:
+        for done, row in enumerate(rows, start=1):
+            answer = _on_device(
+                run,
+                "classifying a lymph node",
+                lambda device, label=row["label"]: networks.classify(bundle, ct, instances, label, device),
+            )
+            probabilities = answer["class_probabilities"]
+            lymph_nodes.append(
+                LymphNode(
+                    **row,
+                    class_name=most_probable(probabilities),
+                    class_probabilities=probabilities,
+                    ece_probability=answer["ece_probability"],
+                )
+            )
+            tell(done / len(rows))
+    return lymph_nodes
+
+
+def class_from_segmentation(output: SegmentationOutput, instances: Volume, rows: list[dict]) -> list[LymphNode]:
+    """One class per lymph node where no classifier ran: the segmentation's probabilities, averaged over its voxels.
+
+    There is no ECE probability: the segmentation is not a model of it.
+    """
+    lymph_nodes = []
+    for row in rows:
+        means = _mean_probabilities(output, instances, row)
+        probabilities = dict(zip(CLASS_NAMES, (means / means.sum()).tolist(), strict=True))
+        lymph_nodes.append(LymphNode(**row, class_name=most_probable(probabilities), class_probabilities=probabilities))
+    return lymph_nodes
+
+
+def _mean_probabilities(output: SegmentationOutput, instances: Volume, row: dict) -> np.ndarray:
+    """(3,) N, P, ENE: the mean over the lymph node's voxels of the nearest value on the network's own grid."""
+    start, stop = row["bounding_box_kji"]
+    inside = np.argwhere(instances.crop(start, stop).array == row["label"]) + np.array(start)
+    grid = Volume(output.class_probabilities[0], output.working_affine)
+    nearest = np.rint(grid.to_index(instances.to_lps(inside))).astype(int)
+    k, j, i = np.clip(nearest, 0, np.array(grid.shape) - 1).T
+    return output.class_probabilities[:, k, j, i].astype(np.float64).mean(axis=1)
+
+
+def most_probable(probabilities: dict[str, float]) -> str:
+    """The class with the largest probability; of equal ones the more serious, so that none is played down."""
+    return max(CLASS_NAMES, key=lambda name: (probabilities[name], CLASS_NAMES.index(name)))
+
+
+def explain_lymph_nodes(
+    run: Run, bundle: Bundle, ct: Volume, instances: Volume, labels: Sequence[int], methods: Sequence[str]
+) -> dict[str, Volume]:
+    """One heatmap volume per method: every lymph node explained by itself, pasted into a crop of the CT grid."""
+    blocks: dict[str, list[Volume]] = {method: [] for method in methods}
+    with run.clock.stage("explain") as tell:
+        for done, label in enumerate(labels, start=1):
+            answer = _on_device(
+                run,
+                "explaining a lymph node",
+                lambda device, label=label: networks.heatmaps(bundle, ct, instances, label, methods, device),
+            )
+            for method in methods:
+                blocks[method].append(answer[method])
+            tell(done / len(labels))
+        return {method: paste_heatmaps(ct, parts) for method, parts in blocks.items() if parts}
+
+
+def with_source(lymph_nodes: Sequence[LymphNode], source: str) -> list[LymphNode]:
+    """The same lymph nodes, outlined by AUTOMATIC, SEMIAUTOMATIC or MANUAL work."""
+    return [replace(lymph_node, source=source) for lymph_node in lymph_nodes]
+
+
+def _on_device(run: Run, what: str, step: Callable):
+    answer, _ = with_less_memory(what, lambda attempt: step(attempt.device), attempts_whole(run.device), run.warn)
+    return answer

@@ -1,0 +1,83 @@
+"""Networks that need no torch: bright blobs are lymph nodes, brightness is the ECE probability.
+
+Everything around the networks is the real thing, but for the pictures in the report, which take seconds.
+"""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+from ece_core.export import report
+from ece_core.geometry import Volume, affine_from
+from ece_core.pipeline import networks
+
+BRIGHT_HU = 150
+
+
+def a_bundle(task):
+    summary = {"name": f"fake_{task}", "version": "0.0.1", "task": task, "sha256": "0" * 64}
+    return SimpleNamespace(**summary, summary=lambda: summary)
+
+
+def segment(bundle, region, device, tell, patch_scale):
+    """Class P where it is bright, with all its probability; ten tiles."""
+    for tile in range(10):
+        tell(tile / 10)
+    class_map = np.where(region.array >= BRIGHT_HU, 2, 0).astype(np.uint8)
+    probabilities = np.zeros((3, *region.shape), np.float32)
+    probabilities[1][class_map == 2] = 1
+    return SimpleNamespace(
+        class_map=region.with_array(class_map), class_probabilities=probabilities, working_affine=region.affine
+    )
+
+
+def slow_segment(seconds, step_s=0.02):
+    """Reports all the time, as a network over many small tiles does."""
+
+    def segment_slowly(bundle, region, device, tell, patch_scale):
+        started = time.perf_counter()
+        while (elapsed := time.perf_counter() - started) < seconds:
+            tell(elapsed / seconds)
+            time.sleep(step_s)
+        return segment(bundle, region, device, tell, patch_scale)
+
+    return segment_slowly
+
+
+def classify(bundle, ct, instances, label, device):
+    """ECE probability: mean HU / 1000."""
+    ene = float(ct.array[instances.array == label].mean()) / 1000
+    return {"class_probabilities": {"N": 0.0, "P": 1 - ene, "ENE": ene}, "ece_probability": ene}
+
+
+def heatmaps(bundle, ct, instances, label, methods, device):
+    """A block one voxel wider than the lymph node: 1 inside, 0 around."""
+    where = np.argwhere(instances.array == label)
+    start, stop = where.min(axis=0) - 1, where.max(axis=0) + 2
+    block = Volume((instances.array == label).astype(np.float32), ct.affine).crop(tuple(start), tuple(stop))
+    return dict.fromkeys(methods, block)
+
+
+def install(patch=setattr, **changes):
+    """Puts the fakes into `ece_core.pipeline.networks`; ``patch`` is `setattr` or monkeypatch.setattr."""
+    fakes = {
+        "choose_device": lambda name: "cpu",
+        "load": lambda task, folder: a_bundle(task),
+        "segment": segment,
+        "classify": classify,
+        "heatmaps": heatmaps,
+        **changes,
+    }
+    for name, fake in fakes.items():
+        patch(networks, name, fake)
+    patch(report, "write_report", lambda path, *content: path.write_text("<html></html>"))  # key images take seconds
+
+
+def a_neck_ct(*, lymph_nodes=((8, 30, 14, 400), (16, 30, 34, 200))) -> Volume:
+    """A column of soft tissue in air, 28 x 56 x 48 voxels of 3 x 2 x 2 mm, with bright balls (k, j, i, HU)."""
+    k, j, i = np.mgrid[:28, :56, :48]
+    ct = np.where(np.hypot((j - 28) / 24, (i - 24) / 20) < 1, 40, -1000).astype(np.int16)
+    for centre_k, centre_j, centre_i, hu in lymph_nodes:
+        distance_mm = np.sqrt((3 * (k - centre_k)) ** 2 + (2 * (j - centre_j)) ** 2 + (2 * (i - centre_i)) ** 2)
+        ct[distance_mm <= 7] = hu
+    return Volume(ct, affine_from((3.0, 2.0, 2.0), (-48.0, -56.0, 100.0)))

@@ -1,0 +1,83 @@
+"""Classifying what someone outlined."""
+
+import numpy as np
+import pytest
+from ece_core.errors import EmptyMaskError, GeometryError
+from ece_core.export.seg_nrrd import read_seg_nrrd
+from ece_core.geometry import Volume
+from ece_core.io import write_image
+from ece_core.pipeline import classify, reclassify
+from fake_networks import a_neck_ct
+
+
+@pytest.fixture
+def mask_file(tmp_path):
+    """Writes a labelmap; the bright balls of the CT with labels 3 (400 HU) and 7 (200 HU) unless changed."""
+
+    def write(change=lambda array: array, affine=None):
+        ct = a_neck_ct()
+        array = np.select([ct.array == 400, ct.array == 200], [3, 7], 0).astype(np.int16)
+        path = tmp_path / "mask.nii.gz"
+        write_image(Volume(change(array), ct.affine if affine is None else affine), path)
+        return path
+
+    return write
+
+
+def test_each_label_is_one_lymph_node_and_keeps_its_number(fake_models, a_ct_file, mask_file, tmp_path):
+    result = classify(a_ct_file, mask_file(), tmp_path / "out")
+    assert [(node.id, node.label, node.source) for node in result.lymph_nodes] == [
+        ("LN3", 3, "MANUAL"),
+        ("LN7", 7, "MANUAL"),
+    ]
+    assert [node.ece_probability for node in result.lymph_nodes] == pytest.approx([0.4, 0.2])
+    instances, _ = read_seg_nrrd(tmp_path / "out" / "lymph_nodes.seg.nrrd")
+    assert set(np.unique(instances.array)) == {0, 3, 7}
+
+
+def test_one_label_in_two_pieces_is_said(fake_models, a_ct_file, mask_file, tmp_path):
+    result = classify(a_ct_file, mask_file(lambda array: (array > 0).astype(np.int16)), tmp_path / "out")
+    assert len(result.lymph_nodes) == 1
+    assert any("Label 1 of the mask is in 2 separate pieces" in warning for warning in result.warnings)
+
+
+def test_reclassify_answers_for_the_edited_lymph_node_alone(fake_models, a_ct_file, mask_file, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    lymph_node, warnings = reclassify(a_ct_file, mask_file(), 7)
+    assert lymph_node.id == "LN7" and lymph_node.ece_probability == pytest.approx(0.2)
+    assert warnings == () and sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "mask.nii.gz"])
+
+
+def test_reclassify_follows_the_edit(fake_models, a_ct_file, mask_file):
+    def half_of_it(array):
+        array[: np.argwhere(array == 3)[:, 0].min() + 2][array[: np.argwhere(array == 3)[:, 0].min() + 2] == 3] = 0
+        return array
+
+    whole = reclassify(a_ct_file, mask_file(), 3)[0]
+    part = reclassify(a_ct_file, mask_file(half_of_it), 3)[0]
+    assert 0 < part.volume_mm3 < whole.volume_mm3
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        pytest.param(lambda a: a * 0, EmptyMaskError, "mask is empty.*Outline", id="empty"),
+        pytest.param(lambda a: a[1:], GeometryError, "not on the grid of the CT.*Resample", id="a slice short"),
+    ],
+)
+def test_masks_that_cannot_be_used(change, error, words, fake_models, a_ct_file, mask_file, tmp_path):
+    with pytest.raises(error, match=words):
+        classify(a_ct_file, mask_file(change), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_mask_drawn_on_a_shifted_grid(fake_models, a_ct_file, mask_file, tmp_path):
+    affine = a_neck_ct().affine.copy()
+    affine[0, 3] += 1.0
+    with pytest.raises(GeometryError, match="origin, spacing or direction differ"):
+        classify(a_ct_file, mask_file(affine=affine), tmp_path / "out")
+
+
+def test_a_label_that_is_not_there(fake_models, a_ct_file, mask_file):
+    with pytest.raises(EmptyMaskError, match=r"no lymph node with label 5\..*Paint"):
+        reclassify(a_ct_file, mask_file(), 5)

@@ -1,0 +1,85 @@
+"""One more heatmap for a result that is already there."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from ece_core.errors import GeometryError, InputError
+from ece_core.export.result import read_result
+from ece_core.geometry import Volume
+from ece_core.io import read_ct, write_image
+from ece_core.pipeline import AnalyzeOptions, analyze, explain
+from fake_networks import a_neck_ct
+
+
+@pytest.fixture
+def a_result_folder(fake_models, a_ct_file, tmp_path):
+    analyze(a_ct_file, tmp_path / "out", AnalyzeOptions(explain=()))
+    return tmp_path / "out"
+
+
+def test_heatmap_is_added_and_listed(a_result_folder, a_ct_file):
+    before = read_result(a_result_folder)
+    file = explain(a_ct_file, a_result_folder, "gradcam")
+    after = read_result(a_result_folder)
+    assert [entry["file"] for entry in after.heatmaps] == ["heatmaps/gradcam.nrrd"]
+    assert file == a_result_folder / "heatmaps" / "gradcam.nrrd"
+    assert after.lymph_nodes == before.lymph_nodes and after.patient == before.patient
+    assert not list(a_result_folder.rglob(".*"))
+
+
+def test_heatmap_of_one_lymph_node_covers_only_it(a_result_folder, a_ct_file):
+    second = read_result(a_result_folder).lymph_nodes[1]
+    file = explain(a_ct_file, a_result_folder, "gradcam", second.id)
+    (entry,) = read_result(a_result_folder).heatmaps
+    assert entry["title"] == f"Grad-CAM of {second.id}"
+    heatmap = sitk.ReadImage(str(file))
+    assert np.prod(heatmap.GetSize()) == np.prod(
+        [b - a + 2 for a, b in zip(*second.bounding_box_kji, strict=True)]
+    )  # the fake's block: one voxel more on each side
+
+
+def test_same_method_again_replaces_its_heatmap(a_result_folder, a_ct_file):
+    for _ in range(2):
+        explain(a_ct_file, a_result_folder, "gradcam")
+    explain(a_ct_file, a_result_folder, "guided-backprop")
+    methods = [entry["method"] for entry in read_result(a_result_folder).heatmaps]
+    assert methods == ["gradcam", "guided-backprop"]
+
+
+def test_failing_leaves_the_result_as_it_was(a_result_folder, a_ct_file, fake_models):
+    def broken(*arguments):
+        raise RuntimeError
+
+    fake_models(heatmaps=broken)
+    before = {path: path.read_bytes() for path in a_result_folder.rglob("*") if path.is_file()}
+    with pytest.raises(RuntimeError):
+        explain(a_ct_file, a_result_folder, "gradcam")
+    assert before == {path: path.read_bytes() for path in a_result_folder.rglob("*") if path.is_file()}
+
+
+def test_another_ct_is_refused(a_result_folder, tmp_path):
+    ct = a_neck_ct()
+    affine = ct.affine.copy()
+    affine[2, 3] += 50
+    write_image(Volume(ct.array, affine), tmp_path / "other.nii.gz")
+    assert not read_ct(tmp_path / "other.nii.gz").volume.same_grid(ct)
+    with pytest.raises(GeometryError, match="not the CT that the result was made from"):
+        explain(tmp_path / "other.nii.gz", a_result_folder, "gradcam")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(("lime",), "no explanation method.*gradcam", id="method"),
+        pytest.param(("gradcam", "LN9"), "no lymph node with this ID.*LN1, LN2", id="lymph node"),
+    ],
+)
+def test_what_does_not_exist(arguments, words, a_result_folder, a_ct_file):
+    with pytest.raises(InputError, match=words):
+        explain(a_ct_file, a_result_folder, *arguments)
+
+
+def test_a_result_without_lymph_nodes(fake_models, an_empty_ct_file, tmp_path):
+    analyze(an_empty_ct_file, tmp_path / "out")
+    with pytest.raises(InputError, match="no lymph node to explain"):
+        explain(an_empty_ct_file, tmp_path / "out", "gradcam")

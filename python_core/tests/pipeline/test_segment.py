@@ -1,0 +1,28 @@
+"""Finding lymph nodes alone."""
+
+import numpy as np
+from ece_core.export.result import read_result
+from ece_core.pipeline import segment
+from fake_networks import segment as fake_segment
+
+
+def test_segment_calls_no_ece(fake_models, a_ct_file, tmp_path):
+    segment(a_ct_file, tmp_path / "out")
+    result = read_result(tmp_path / "out")
+    assert [node.class_name for node in result.lymph_nodes] == ["P", "P"]
+    assert all(node.ece_probability is None for node in result.lymph_nodes)
+    assert "ece_probability" not in result.patient and result.heatmaps == ()
+    assert [model["task"] for model in result.models] == ["lymph_node_segmentation"]
+
+
+def test_class_is_the_mean_of_the_segmentation_over_the_lymph_node(fake_models, a_ct_file, tmp_path):
+    def undecided(bundle, region, device, report, patch_scale):
+        output = fake_segment(bundle, region, device, report, patch_scale)
+        inside = output.class_map.array > 0
+        output.class_probabilities[:, inside] = np.array([[0.125], [0.125], [0.25]])  # background has the other half
+        return output
+
+    fake_models(segment=undecided)
+    for node in segment(a_ct_file, tmp_path / "out").lymph_nodes:
+        assert node.class_probabilities == {"N": 0.25, "P": 0.25, "ENE": 0.5}
+        assert node.class_name == "ENE"
