@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -90,6 +91,23 @@ class Volume:
         inverse = np.linalg.inv(self.affine)
         return (np.asarray(points_lps, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3])[..., ::-1]
 
+    @cached_property
+    def _label_boxes(self) -> list:
+        from scipy import ndimage
+
+        return ndimage.find_objects(self.array)
+
+    def label_box(self, label: int) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
+        """Bounding box (start, stop) in (k, j, i) of one label of a labelmap; None if no voxel has it.
+
+        All boxes are found at the first call and kept: the array must not change after it.
+        """
+        boxes = self._label_boxes
+        if not 1 <= label <= len(boxes) or boxes[label - 1] is None:
+            return None
+        k, j, i = boxes[label - 1]
+        return (k.start, j.start, i.start), (k.stop, j.stop, i.stop)
+
     def with_array(self, array: Array) -> Volume:
         """The same grid with other values.
 
@@ -116,7 +134,7 @@ class Volume:
         start, stop = np.asarray(start_kji), np.asarray(stop_kji)
         if (start < 0).any() or (stop > self.shape).any() or (start >= stop).any():
             raise GeometryError(
-                f"The box {tuple(start)} to {tuple(stop)} is not inside the grid {self.shape}.",
+                f"The box {tuple(start.tolist())} to {tuple(stop.tolist())} is not inside the grid {self.shape}.",
                 "Choose a box inside the scan.",
             )
         affine = self.affine.copy()

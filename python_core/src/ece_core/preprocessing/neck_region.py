@@ -71,13 +71,15 @@ def _axial_range(mask: np.ndarray, spacing_mm: float) -> tuple[int, int]:
     width = np.array([_width(mask[k]) for k in range(k0, k1)], float)
     smooth = ndimage.uniform_filter1d(width, max(1, round(16 / spacing_mm)), mode="nearest")
     shoulders = int(smooth.argmax())
-    above = smooth[shoulders:]
-    if len(above) < 10 or above.min() > 0.75 * smooth.max():
+    upward = smooth[shoulders:]
+    if len(upward) < 10 or upward.min() > 0.75 * smooth.max():
         return k0, k1
-    head = int(above[3:].argmin()) + 3  # a vertex is narrow too: the neck is the first deep minimum above the shoulders
-    deep = np.flatnonzero(above < 0.55 * above[0] + 0.45 * np.median(above))
-    neck = shoulders + _first_minimum(above, int(deep[0]) if len(deep) else head)
-    return max(k0, k0 + neck - round(BELOW_NECK_MM / spacing_mm)), min(k1, k0 + neck + round(ABOVE_NECK_MM / spacing_mm))
+    # A vertex is narrow too: the neck is the first deep minimum above the shoulders.
+    head = int(upward[3:].argmin()) + 3
+    deep = np.flatnonzero(upward < 0.55 * upward[0] + 0.45 * np.median(upward))
+    neck = shoulders + _first_minimum(upward, int(deep[0]) if len(deep) else head)
+    center, below, above = k0 + neck, round(BELOW_NECK_MM / spacing_mm), round(ABOVE_NECK_MM / spacing_mm)
+    return max(k0, center - below), min(k1, center + above)
 
 
 def _first_minimum(values: np.ndarray, start: int) -> int:

@@ -40,7 +40,8 @@ def apply_weights(array: Array, matrices: tuple[Array, Array, Array]) -> Array:
 
 def resample(volume: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
     """The volume on a grid of about this spacing (k, j, i) over the same field of view, float32."""
-    shape = tuple(max(1, round(n * old / new)) for n, old, new in zip(volume.shape, volume.spacing_mm, spacing_mm))
+    wanted = zip(volume.shape, volume.spacing_mm, spacing_mm, strict=True)
+    shape = tuple(max(1, round(n * old / new)) for n, old, new in wanted)
     matrices, scales = [], []
     for n_in, n_out in zip(volume.shape, shape, strict=True):
         scale = n_in / n_out

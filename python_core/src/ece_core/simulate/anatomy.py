@@ -7,6 +7,7 @@ voxel of it is used. Attenuations follow the venous neck phase at 120 kVp (Resou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -150,7 +151,7 @@ class _Builder:
         """Bones: tubes from point to point, on both sides when ``mirror``."""
         for sign in (1, -1) if mirror else (1,):
             places = [self.frame.point(sign * x, y, z) for x, y, z in points]
-            for start, end in zip(places, places[1:], strict=False):
+            for start, end in pairwise(places):
                 self.structures.append(Structure(tissue, Tube(start, end, radius, stretch_z)))
 
     def ellipsoid(self, tissue, center, radii, jitter=0.06) -> None:
@@ -198,8 +199,8 @@ def _body(build: _Builder, fat_mm: float) -> None:
         (30, 0, 22, 66 + fat_mm / 2, 78 + fat_mm / 2), (60, 0, 16, 73, 90), (95, 0, 14, 76, 96), (150, 0, 16, 72, 92),
         (190, 0, 18, 55, 70),
     ]  # fmt: skip
-    face = [(-16, 0, -24, 20, 18), (-6, 0, -20, 40, 38), (12, 0, -16, 53, 46), (35, 0, -10, 62, 56), (62, 0, -6, 68, 62),
-            (100, 0, -4, 66, 66)]  # fmt: skip
+    face = [(-16, 0, -24, 20, 18), (-6, 0, -20, 40, 38), (12, 0, -16, 53, 46), (35, 0, -10, 62, 56),
+            (62, 0, -6, 68, 62), (100, 0, -4, 66, 66)]  # fmt: skip
     margin = float(build.rng.uniform(1.5, 2.5))
     skins = [
         build.swept("skin", outline, "skin", power=2.2, jitter=0.02, taper=False),
@@ -242,7 +243,8 @@ def _head(build: _Builder) -> None:
     build.pair("muscle", [(2, 52, -8, 6, 16, -0.3), (25, 54, -12, 7, 18, -0.25), (60, 58, -16, 6, 16, -0.2)],
                "masseter")  # fmt: skip
     build.pair("muscle", [(15, 36, -2, 6, 14, -0.3), (50, 36, -4, 10, 16, -0.2)], "pterygoid")
-    skull = build.swept("cortical", [(68, 0, 48, 24, 20), (74, 0, 38, 50, 44), (88, 0, 24, 67, 76), (120, 0, 20, 70, 84), (150, 0, 22, 66, 80),
+    skull = build.swept("cortical", [(68, 0, 48, 24, 20), (74, 0, 38, 50, 44), (88, 0, 24, 67, 76),
+                                     (120, 0, 20, 70, 84), (150, 0, 22, 66, 80),
                              (182, 0, 24, 40, 50)], "skull", jitter=0.02, taper=False)  # fmt: skip
     inner = skull.knots.copy()
     inner[:, 3:5] = np.maximum(inner[:, 3:5] - float(build.rng.uniform(5, 8)), 1.0)
@@ -272,7 +274,8 @@ def _spine(build: _Builder) -> None:
 
 def _airway(build: _Builder) -> None:
     path = [(-150, 0, 34, 9, 8), (-90, 0, 26, 9, 8.5), (-58, 0, 16, 8.5, 9), (-40, 0, 11, 8, 9), (-24, 0, 4, 5, 11),
-            (-14, 0, 2, 7, 9), (-2, 0, 4, 12, 7), (16, 0, 8, 12, 5.5), (36, 0, 9, 10, 6), (58, 0, 4, 11, 8)]  # fmt: skip
+            (-14, 0, 2, 7, 9), (-2, 0, 4, 12, 7), (16, 0, 8, 12, 5.5), (36, 0, 9, 10, 6),
+            (58, 0, 4, 11, 8)]  # fmt: skip
     grow = build.rng.uniform(0.85, 1.15)
     path = [(z, x, y, a * grow, b * grow) for z, x, y, a, b in path]
     build.swept("mucosa", [(z, x, y, a + (2.4 if z < -45 else 5.5), b + (2.4 if z < -45 else 5)) for z, x, y, a, b
@@ -355,7 +358,7 @@ def _bones(build: _Builder) -> None:
     build.chain("cortical", clavicle, 6.0)
     build.chain("trabecular", clavicle, 4.0)
     for drop, reach in ((0, 50), (18, 66), (36, 78)):
-        build.chain("cortical", [(18, 52 + drop * 0.5, -82 - drop), (reach, 60, -92 - drop), (reach + 6, 20, -108 - drop),
-                                 (16, -16, -118 - drop)], 3.6)  # fmt: skip
+        build.chain("cortical", [(18, 52 + drop * 0.5, -82 - drop), (reach, 60, -92 - drop),
+                                 (reach + 6, 20, -108 - drop), (16, -16, -118 - drop)], 3.6)  # fmt: skip
     build.chain("cortical", [(95, 84, -78), (120, 70, -70), (150, 60, -72)], 7.0)
     build.chain("trabecular", [(150, 52, -92), (158, 50, -150)], 16.0)

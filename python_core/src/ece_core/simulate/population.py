@@ -24,8 +24,8 @@ class Difficulty:
     stranding_without_breach: float
 
 
-# N: 3.9 % at least 10 mm; P 55 %; ENE 87 % (clinical reference 5.1). Size alone then separates P from ENE with an AUC of
-# Phi(ln(median ratio) / sqrt(sigma_P^2 + sigma_ENE^2)): 0.85, 0.77 and 0.57.
+# N: 3.9 % at least 10 mm; P 55 %; ENE 87 % (clinical reference 5.1). Size alone then separates P from ENE with an
+# AUC of Phi(ln(median ratio) / sqrt(sigma_P^2 + sigma_ENE^2)): 0.85, 0.77 and 0.57.
 DIFFICULTIES = {
     "easy": Difficulty("easy", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (20.8, 0.47)}, 0.08),
     "medium": Difficulty("medium", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (17.0, 0.47)}, 0.15),

@@ -129,7 +129,7 @@ class WaveNoise:
         total: Array | float = 0.0
         x, y, z = (np.asarray(v, np.float32) for v in (x, y, z))
         for (wx, wy, wz), phase in zip(self.waves.tolist(), self.phases.tolist(), strict=True):
-            if max(x.ndim, y.ndim, z.ndim) == 3 and x.size + y.size + z.size < 4096:  # an open grid: no cosine per voxel
+            if max(x.ndim, y.ndim, z.ndim) == 3 and x.size + y.size + z.size < 4096:  # open grid
                 ex, ey, ez = np.exp(1j * wx * x), np.exp(1j * wy * y), np.exp(1j * (wz * z + phase))
                 plane = ez * ey
                 total = total + (plane.real * ex.real - plane.imag * ex.imag)

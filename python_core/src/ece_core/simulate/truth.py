@@ -78,7 +78,7 @@ def is_visible(patient: Patient, label: int, simulation: Simulation, scanner: Sc
 
 
 def _iene_grade(patient: Patient, label: int, visible: bool) -> int:
-    """HNCIG: 0 none seen, 1 into perinodal fat, 2 coalescent, 3 into an adjacent structure. An invisible breach is 0."""
+    """HNCIG: 0 none seen, 1 into perinodal fat, 2 coalescent, 3 into an adjacent structure. Not visible: 0."""
     node = patient.lymph_nodes[label - 1]
     if not visible or node.breach is None:
         return 0

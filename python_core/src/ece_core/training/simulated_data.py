@@ -27,9 +27,9 @@ def segmentation_case(folder: Path, seed: int, number: int, difficulty: str, spa
     if path.exists():
         return path
     rng = np.random.default_rng((seed, number, 21))
-    pixel = float(rng.choice([0.7, 0.8, 0.9, 1.0]))
-    slice_mm = float(rng.choice([1.0, 1.25, 1.5, 1.5, 2.0, 3.0]))
-    size = int(rng.uniform(220, 330) / pixel)
+    pixel = float(rng.choice([0.8, 1.0, 1.0, 1.2]))
+    slice_mm = float(rng.choice([1.25, 1.5, 1.5, 1.9, 2.5, 3.0]))
+    size = int(rng.uniform(200, 300) / pixel)
     height = int(rng.uniform(170, 240) / slice_mm)
     case = simulate_case(seed, number, difficulty, (height, size, size), (slice_mm, pixel, pixel))
     target = (spacing_mm, spacing_mm, spacing_mm)

@@ -1,0 +1,83 @@
+"""Class and ECE probability of one lymph node, from a block around it with its mask as second channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ece_core.classes import CLASS_NAMES
+from ece_core.errors import EmptyMaskError
+from ece_core.geometry import Volume
+from ece_core.models.bundle import Bundle
+from ece_core.preprocessing import sample_block, to_axial, window
+from ece_core.preprocessing.resample import resample_onto
+
+Array = np.ndarray
+
+AIR_HU = -1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """``input``: (2, K, J, I) float32, windowed HU and mask. ``affine``: of its grid, axial."""
+
+    input: Array
+    affine: Array
+
+
+def crop(bundle: Bundle, ct: Volume, instances: Volume, label: int) -> Crop:
+    """The block that the classifier sees, centered on the lymph node's bounding box.
+
+    Raises
+    ------
+    EmptyMaskError
+        No voxel has this label.
+    """
+    box = instances.label_box(label)
+    if box is None:
+        raise EmptyMaskError(
+            f"The mask of lymph node {label} is empty.", "Paint the lymph node again, or delete it from the table."
+        )
+    center = instances.to_lps((np.array(box[0]) + np.array(box[1]) - 1) / 2)
+    axial_ct, _ = to_axial(ct)
+    shape, spacing = tuple(bundle.spec["input"]["patch_size"]), tuple(bundle.spec["input"]["spacing_mm"])
+    start = np.maximum(np.array(box[0]) - 4, 0)
+    stop = np.minimum(np.array(box[1]) + 4, instances.shape)
+    near, _ = to_axial(instances.crop(tuple(start), tuple(stop)))
+    mask = Volume((near.array == label).astype(np.float32), near.affine)
+    hu = sample_block(axial_ct, center, shape, spacing, AIR_HU)
+    share = sample_block(mask, center, shape, spacing, 0.0).array
+    image = window(hu.array, tuple(bundle.spec["input"]["window_hu"]))
+    return Crop(np.stack([image, (share >= 0.5).astype(np.float32)]), hu.affine)
+
+
+def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: str = "cpu") -> dict[str, Any]:
+    """``class_probabilities`` {N, P, ENE} and ``ece_probability``, which is that of ENE (target pENE)."""
+    return classify_crop(bundle, crop(bundle, ct, instances, label), device)
+
+
+def classify_crop(bundle: Bundle, block: Crop, device: str = "cpu") -> dict[str, Any]:
+    """As :func:`classify`, for a block already cut."""
+    import torch
+
+    with torch.inference_mode():
+        logits = bundle.network.to(device)(torch.from_numpy(block.input)[None].to(device))[0].float().cpu()
+    temperature = float(bundle.spec.get("temperature", 1.0))
+    probabilities = (logits / temperature).softmax(0).tolist()
+    named = dict(zip(CLASS_NAMES, probabilities, strict=True))
+    return {"class_probabilities": named, "ece_probability": named["ENE"]}
+
+
+def attribution_on_ct_grid(block: Crop, attribution: Array, ct: Volume) -> Volume:
+    """An attribution (K, J, I) on the block's grid, resampled to the voxels of the CT that it covers, float32."""
+    source = Volume(attribution.astype(np.float32), block.affine)
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in source.shape], indexing="ij")).reshape(3, -1).T
+    index = ct.to_index(source.to_lps(corners))
+    start = np.clip(np.ceil(index.min(axis=0) - 1e-6), 0, np.array(ct.shape) - 1).astype(int)
+    stop = np.clip(np.floor(index.max(axis=0) + 1e-6) + 1, start + 1, ct.shape).astype(int)
+    grid = ct.crop(tuple(start), tuple(stop))
+    axial, orientation = to_axial(grid)
+    values = resample_onto(source, axial.shape, axial.affine).array
+    return Volume(np.ascontiguousarray(orientation.undo(values)), grid.affine)

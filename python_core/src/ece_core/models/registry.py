@@ -1,0 +1,47 @@
+"""The architectures that a bundle may name. A bundle brings arguments, never code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ece_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _unet(arguments: dict[str, Any]) -> nn.Module:
+    from monai.networks.nets import DynUNet
+
+    return DynUNet(spatial_dims=3, **arguments)
+
+
+def _densenet(arguments: dict[str, Any]) -> nn.Module:
+    from monai.networks.nets import DenseNet
+
+    return DenseNet(spatial_dims=3, **arguments)
+
+
+ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {"DynUNet": _unet, "DenseNet": _densenet}
+
+
+def build(name: str, arguments: dict[str, Any]) -> nn.Module:
+    """The network of that name with fresh weights.
+
+    Raises
+    ------
+    ModelError
+        The name or the arguments are not ours.
+    """
+    if name not in ARCHITECTURES:
+        raise ModelError(
+            f"The model asks for an architecture named {name!r}, which this version does not have.",
+            f"Update ece-core, or use a model made of {', '.join(ARCHITECTURES)}.",
+        )
+    try:
+        return ARCHITECTURES[name](arguments)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"The model's arguments do not fit the architecture {name}.", "Export the model again from its training."
+        ) from error

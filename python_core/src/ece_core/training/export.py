@@ -1,0 +1,69 @@
+"""From a checkpoint to a model bundle with an honest card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ece_core.classes import CLASS_NAMES
+from ece_core.models.bundle import save_bundle
+from ece_core.models.registry import build
+from ece_core.preprocessing.window import WINDOW_HU
+
+BUNDLE_TASK = {"segmentation": "lymph_node_segmentation", "classification": "lymph_node_classification"}
+NOT_MEASURED = {"note": "Not measured yet. 'scripts/update_model_cards.py' writes the figures of held-out cases here."}
+INTENDED_USE = (
+    "Research and software development with simulated scans. Not a medical device; not for diagnosis, staging or "
+    "treatment. Nothing is known about its performance on patients."
+)
+
+
+def export_bundle(config: dict[str, Any], checkpoint: Path, out: Path, with_real_ct: bool) -> Path:
+    """Write ``out/model.json`` and ``out/weights.safetensors`` (float16)."""
+    import torch
+
+    network = build(config["architecture"], config["arguments"])
+    network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["network"])
+    save_bundle(out, card(config, with_real_ct), network.eval())
+    return out
+
+
+def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
+    """The model card but for schema, SHA-256 and measured figures."""
+    inputs = {
+        "spacing_mm": config["spacing_mm"],
+        "window_hu": list(WINDOW_HU),
+        "patch_size": config["patch_size"],
+        "channels": ["CT"] if config["task"] == "segmentation" else ["CT", "lymph node mask"],
+    }
+    if "tile_size" in config:
+        inputs["tile_size"] = config["tile_size"]
+    return {
+        "name": config["name"],
+        "version": config["version"],
+        "task": BUNDLE_TASK[config["task"]],
+        "architecture": config["architecture"],
+        "arguments": config["arguments"],
+        "input": inputs,
+        "labels": list(CLASS_NAMES),
+        "target": "pENE",
+        "training_data": _training_data(config, with_real_ct),
+        "training": {key: config[key] for key in ("seed", "data_seed", "cases", "steps", "batch_size", "difficulty")},
+        "metrics": NOT_MEASURED,
+        "limits": [],
+        "license": "Apache-2.0",
+        "intended_use": INTENDED_USE,
+    }
+
+
+def _training_data(config: dict[str, Any], with_real_ct: bool) -> str:
+    sentence = (
+        f"{config['cases']} simulated patients (no real lymph node, no pathology; difficulty {config['difficulty']}, "
+        f"seed {config['data_seed']})"
+    )
+    if with_real_ct and config.get("real_share"):
+        sentence += (
+            f", and as background without lymph nodes {config['real_cases']} real planning CT of OpenKBP (Babier et "
+            "al. 2021), what lies outside of their target volumes"
+        )
+    return sentence + "."

@@ -1,0 +1,58 @@
+"""One command from a config to a model bundle; killed runs go on where they stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ece_core.errors import InputError
+
+TASKS = ("segmentation", "classification")
+
+
+def load_config(task: str, path: Path) -> dict[str, Any]:
+    """The training settings.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is for another task.
+    """
+    if task not in TASKS:
+        raise InputError(f"There is no training task named {task!r}.", f"Choose {' or '.join(TASKS)}.")
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("The training config cannot be read as JSON.", "Start from a file in configs/.") from error
+    if not isinstance(config, dict) or config.get("task") != task:
+        raise InputError(f"The config is not one for {task}.", "Start from a file in configs/.")
+    return config
+
+
+def main(
+    task: str, config_path: Path, work: Path | None = None, real_ct: Path | None = None, device: str = "cpu",
+    report=None,
+) -> Path:
+    """Train and write the bundle; returns its folder, ``WORK/NAME``.
+
+    Parameters
+    ----------
+    work
+        Where data, checkpoint, curve and bundle go; by default ``runs/NAME`` in the current folder.
+    real_ct
+        Folder of real CT as OpenKBP arrays, background for the segmentation.
+    """
+    config = load_config(task, config_path)
+    work = Path(work) if work is not None else Path("runs") / config["name"]
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    if task == "segmentation":
+        from ece_core.training.segmentation import train
+    else:
+        from ece_core.training.classification import train
+
+    checkpoint = train(config, work, device, real_ct, report)
+    from ece_core.training.export import export_bundle
+
+    return export_bundle(config, checkpoint, work / config["name"], real_ct is not None)

@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ece_core.errors import InputError
+from ece_core.simulate import Scanner, neck_grid, patch_grid, render, sample_patient
+from ece_core.simulate.scanner import colored_noise, noise_profile
+from ece_core.simulate.truth import is_visible, truth_of
+
+QUIET = Scanner(noise_hu=0.0, streak_hu=0.0, couch=False)
+SMALL = neck_grid((40, 90, 90), (5.0, 3.0, 3.0))
+
+
+@pytest.fixture(scope="module")
+def a_patient():
+    return sample_patient(3)
+
+
+@pytest.fixture(scope="module")
+def a_scan(a_patient):
+    return render(a_patient, SMALL, Scanner(noise_hu=6.0))
+
+
+def test_the_same_seed_gives_the_same_scan_and_another_seed_another(a_patient, a_scan):
+    again = render(sample_patient(3), SMALL, Scanner(noise_hu=6.0))
+    assert (again.ct.array == a_scan.ct.array).all()
+    assert (again.instances.array == a_scan.instances.array).all()
+    other = render(sample_patient(4), SMALL, Scanner(noise_hu=6.0))
+    assert (other.ct.array != a_scan.ct.array).mean() > 0.3
+
+
+def test_class_map_and_instance_map_tell_the_same_story(a_patient, a_scan):
+    names = [node.class_name for node in a_patient.lymph_nodes]
+    lut = np.array([0, *({"N": 1, "P": 2, "ENE": 3}[name] for name in names)])
+    assert (lut[a_scan.instances.array] == a_scan.classes.array).all()
+
+
+def test_a_patch_shows_what_the_whole_scan_shows_there(a_patient):
+    whole = render(a_patient, SMALL, QUIET)
+    node = a_patient.lymph_nodes[5]
+    index = np.rint(whole.ct.to_index(node.center_lps)).astype(int)
+    start, stop = index - (3, 6, 6), index + (4, 7, 7)
+    _, affine = patch_grid(whole.ct.to_lps(index), (7, 13, 13), (5.0, 3.0, 3.0))
+    patch = render(a_patient, ((7, 13, 13), affine), QUIET)
+    block = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    assert (patch.instances.array == whole.instances.array[block]).all()
+    inner = (slice(None), slice(2, -2), slice(2, -2))  # the point spread mixes the rim with what is outside
+    difference = np.abs(patch.ct.array[inner].astype(int) - whole.ct.array[block][inner])
+    assert np.percentile(difference, 95) <= 12  # texture is drawn on every second voxel
+
+
+def test_the_twin_scan_differs_only_around_the_breach(a_patient):
+    label = next(n for n, node in enumerate(a_patient.lymph_nodes, 1) if node.class_name == "ENE")
+    node = a_patient.lymph_nodes[label - 1]
+    others = list(a_patient.lymph_nodes)
+    others[label - 1] = node.repaired()
+    twin = replace(a_patient, lymph_nodes=tuple(others))
+    grid = patch_grid(node.center_lps, (36, 72, 72), (1.5, 0.8, 0.8))
+    as_is, repaired = render(a_patient, grid, QUIET), render(twin, grid, QUIET)
+    changed = np.argwhere(as_is.ct.array != repaired.ct.array)
+    assert len(changed)
+    away = np.linalg.norm(as_is.ct.to_lps(changed) - node.center_lps, axis=1)
+    assert away.max() < node.radii_mm.max() * 1.2 + node.extent_mm + 12
+    assert (repaired.instances.array == label).sum() < (as_is.instances.array == label).sum()
+
+
+def test_tissues_have_their_attenuation(a_patient):
+    grid = patch_grid(a_patient.anatomy.frame.point(0, 8, 16), (9, 61, 61), (2.0, 1.0, 1.0))
+    hu = render(replace(a_patient, lymph_nodes=()), grid, QUIET).ct.array
+    assert hu.min() < -950  # pharynx
+    assert (np.abs(hu - a_patient.anatomy.hu["muscle"]) < 15).mean() > 0.1
+
+
+def test_lymph_nodes_do_not_lie_in_bone_airway_or_carotid(a_patient):
+    solid = [s for s in a_patient.anatomy.structures if s.tissue in ("cortical", "airway", "carotid")]
+    centers = np.array([node.center_lps for node in a_patient.lymph_nodes])
+    for structure in solid:
+        assert (structure.shape.distance(*centers.T) > 0).all()
+
+
+def test_sides_are_the_patients_own(a_patient):
+    middle = np.array([a_patient.anatomy.frame.point(0, 0, node.center_lps[2])[0] for node in a_patient.lymph_nodes])
+    for node, x in zip(a_patient.lymph_nodes, middle, strict=True):
+        if node.level not in ("IA", "VI"):
+            assert (node.center_lps[0] > x) == (node.side == "left"), "left is +x in LPS"
+
+
+def test_thick_slices_average_thin_ones(a_patient):
+    thin = render(a_patient, neck_grid((40, 90, 90), (1.25, 3.0, 3.0), -10.0), QUIET).ct.array.astype(float)
+    shape, affine = neck_grid((20, 90, 90), (2.5, 3.0, 3.0), -10.0 + 0.625)
+    thick = render(a_patient, (shape, affine), QUIET).ct.array
+    assert np.abs(thin.reshape(20, 2, 90, 90).mean(axis=1) - thick).mean() < 1.5
+
+
+def test_noise_has_no_mean_and_little_power_at_high_frequency():
+    noise = colored_noise(np.random.default_rng(0), (4, 128, 128), (1.0, 0.5, 0.5), 0.3)
+    assert noise.std() == pytest.approx(1, abs=0.01)
+    power = np.abs(np.fft.rfft2(noise)).mean(axis=0) ** 2
+    assert power[5:20, 5:20].mean() > 20 * power[60:64, 58:64].mean()
+
+
+def test_noise_doubles_below_the_shoulders():
+    profile = noise_profile(np.array([40.0, -120.0]), -60.0)
+    assert profile[0] == pytest.approx(1, abs=0.05)
+    assert profile[1] == pytest.approx(2, abs=0.05)
+
+
+def test_truth_keeps_extent_visibility_and_grade_apart(a_patient, a_scan):
+    rows = truth_of(a_patient, a_scan, Scanner(noise_hu=6.0))
+    assert {row["label"] for row in rows} == set(np.unique(a_scan.instances.array)) - {0}
+    for row in rows:
+        assert (row["extent_mm"] > 0) == (row["class"] == "ENE")
+        if not row["visible"]:
+            assert row["iene_grade"] == 0
+        else:
+            assert row["class"] == "ENE"
+
+
+def test_a_breach_far_below_the_resolution_is_not_visible(a_patient):
+    label = next(n for n, node in enumerate(a_patient.lymph_nodes, 1) if node.class_name == "ENE")
+    node = a_patient.lymph_nodes[label - 1]
+    tiny = replace(node, breach=replace(node.breach, extent_mm=0.05))
+    large = replace(node, breach=replace(node.breach, extent_mm=6.0))
+    for changed, expected in ((tiny, False), (large, True)):
+        nodes = list(a_patient.lymph_nodes)
+        nodes[label - 1] = changed
+        patient = replace(a_patient, lymph_nodes=tuple(nodes))
+        scan = render(patient, patch_grid(node.center_lps, (24, 48, 48), (1.25, 0.8, 0.8)), Scanner())
+        assert is_visible(patient, label, scan, Scanner()) is expected
+
+
+def test_an_unknown_difficulty_is_refused():
+    with pytest.raises(InputError, match="no difficulty named 'impossible'.*easy, medium, hard"):
+        sample_patient(1, "impossible")
