@@ -119,6 +119,10 @@ def two_acquisitions(slices: Slices) -> Slices:
     return slices + setting("AcquisitionNumber", 2)(renamed(copy.deepcopy(slices), seed=2))
 
 
+def two_alike(slices: Slices) -> Slices:
+    return slices + renamed(copy.deepcopy(slices), seed=2)
+
+
 def one_position(slices: Slices) -> Slices:
     return setting("ImagePositionPatient", [0, 0, 0])(slices)
 

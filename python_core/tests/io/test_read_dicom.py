@@ -164,8 +164,12 @@ REFUSED_GEOMETRY = {
     "wide gap": (variants.without_slice(4, 5, 6), r"3 slices are missing.*complete series"),
     "jitter beyond rounding": (variants.jittered(0.06), "Slice distances differ: from 2.380 to 2.620 mm"),
     "table shift": (variants.shifted_sideways, "shifted sideways against each other by up to 3.00 mm"),
-    "two kernels": (variants.two_kernels, r"12 of 12 positions .*several kernels \(SIMULATED and B70f\).*Export only"),
-    "two acquisitions": (variants.two_acquisitions, r"several acquisitions \(1 and 2\)"),
+    "two kernels": (
+        variants.two_kernels,
+        r"12 of 12 positions hold more than one slice: #1 kernel B70f \(12 slices\), #2 kernel SIMULATED \(12 slices\)",
+    ),
+    "two acquisitions": (variants.two_acquisitions, r"#1 acquisition 1 \(12 slices\), .*as in --series UID#1"),
+    "two alike": (variants.two_alike, "12 of 12 positions hold more than one slice, which the headers do not tell ap"),
     "one position": (variants.one_position, "All 12 slices lie at one position"),
     "axial and coronal": (variants.axial_and_coronal, "mixes slices of 2 orientations: 12 axial, 12 coronal"),
     "no position": (without("ImagePositionPatient"), "ImagePositionPatient is missing in all 12 slices"),
@@ -207,6 +211,26 @@ def test_several_series_are_listed_and_one_can_be_chosen(tmp_path):
     assert MARKED not in str(caught.value)
     assert read_ct(folder, series_uid=uids[1]).volume.shape == (5, 20, 24)
     assert [info.series_uid for info in list_series(folder)] == uids
+
+
+def test_one_of_two_kernels_in_a_series_can_be_chosen(tmp_path):
+    slices = variants.two_kernels(a_series(tmp_path))
+    folder = save(slices, tmp_path)
+    uid = slices[0].SeriesInstanceUID
+    for part, kernel in (("#1", "B70f"), ("#2", "SIMULATED")):
+        scan = read_ct(folder, series_uid=uid + part)
+        assert {header.ConvolutionKernel for header in scan.headers} == {kernel}
+        np.testing.assert_array_equal(scan.volume.array, a_neck_phantom().array)
+    with pytest.raises(GeometryError, match="#2 kernel SIMULATED"):
+        read_ct(folder, series_uid=uid + "#3")
+    with pytest.raises(InputError, match=r"chosen by its number.*--series UID#1"):
+        read_ct(folder, series_uid=uid + "#B70f")
+
+
+def test_a_plain_series_has_no_parts(tmp_path):
+    slices = a_series(tmp_path)
+    with pytest.raises(InputError, match=r"no parts to choose from.*Leave out the #"):
+        read_ct(save(slices, tmp_path), series_uid=slices[0].SeriesInstanceUID + "#1")
 
 
 def test_a_series_that_is_not_there_is_refused_with_the_list(tmp_path):

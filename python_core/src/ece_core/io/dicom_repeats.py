@@ -15,14 +15,12 @@ from ece_core.io.dicom_pixels import stored_values
 from ece_core.io.header_numbers import of_slices
 from ece_core.io.quiet import LIBRARY_ERRORS, quiet
 
-APART = {  # what may differ between two sets of slices in one series, in words
+APART = {  # what may differ between slices at one position
     "ConvolutionKernel": "kernel",
     "AcquisitionNumber": "acquisition",
     "KVP": "tube voltage",
     "ImageType": "image type",
     "SliceThickness": "slice thickness",
-    "AcquisitionTime": "",
-    "ContentTime": "",
 }
 
 
@@ -66,41 +64,56 @@ def same_content(one: DicomFile, other: DicomFile) -> bool:
         return False
 
 
-def check_one_slice_per_position(files: Sequence[DicomFile]) -> None:
-    """Refuse slices that stand in order and lie at one position.
+def one_slice_per_position(files: Sequence[DicomFile], part: int | None = None) -> list[DicomFile]:
+    """The slices themselves if no two share a position; else the part of the series that was asked for.
+
+    Parameters
+    ----------
+    files
+        One series, in order along the normal.
+    part
+        1..n: which of the sets of slices that share positions (two kernels, two acquisitions).
 
     Raises
     ------
     GeometryError
-        Several slices share a position; the text names what sets them apart.
+        Several slices share a position, and no part was asked for. The text lists the parts and what sets them apart.
     """
     starts = np.flatnonzero(np.diff(along_normal(files), prepend=-np.inf) > SAME_POSITION_MM)
     if len(starts) == len(files):
-        return
+        if part is not None:
+            raise InputError("The series has no parts to choose from.", "Leave out the # and what follows it.")
+        return list(files)
     if len(starts) == 1:
         raise GeometryError(
             f"All {len(files)} slices lie at one position.", "Choose the series of the neck, not a perfusion or test."
         )
-    groups = np.split(np.arange(len(files)), starts[1:])
+    groups = [[files[index] for index in group] for group in np.split(np.arange(len(files)), starts[1:])]
     doubled = [group for group in groups if len(group) > 1]
-    apart = _what_differs([files[index] for index in doubled[0]])
-    raise GeometryError(
-        f"{len(doubled)} of {len(groups)} positions hold more than one slice{apart}.",
-        "Export only one of them as a series of its own.",
-    )
+    problem = f"{len(doubled)} of {len(groups)} positions hold more than one slice"
+    parts = _parts(files, doubled[0])
+    if not parts:
+        raise GeometryError(
+            f"{problem}, which the headers do not tell apart.", "Export one of them as a series of its own."
+        )
+    if part is not None and 1 <= part <= len(parts):
+        return one_slice_per_position(list(parts.values())[part - 1])
+    listed = ", ".join(f"#{n} {name} ({len(found)} slices)" for n, (name, found) in enumerate(parts.items(), start=1))
+    raise GeometryError(f"{problem}: {listed}.", "Choose one of them by its number, as in --series UID#1.")
 
 
-def _what_differs(files: Sequence[DicomFile]) -> str:
+def _parts(files: Sequence[DicomFile], doubled: Sequence[DicomFile]) -> dict[str, list[DicomFile]]:
+    """Name -> slices, by the first setting that differs between slices at one position; empty if none does."""
     for keyword, word in APART.items():
-        values = list(dict.fromkeys(file.text(keyword) for file in files))
-        if len(values) > 1:
-            if not word:
-                return ": the series was acquired several times"
-            shown = " and ".join(_technical(value) for value in values[:4])
-            return f": the series holds several {word}s ({shown})" if shown else f": the series holds several {word}s"
-    return ": two reconstructions that the headers do not tell apart"
+        if len({file.text(keyword) for file in doubled}) == len(doubled):
+            parts: dict[str, list[DicomFile]] = {}
+            for file in files:
+                parts.setdefault(file.text(keyword), []).append(file)
+            return {_named(word, value, number): parts[value] for number, value in enumerate(sorted(parts), start=1)}
+    return {}
 
 
-def _technical(value: str) -> str:
-    """A scanner setting as the header names it; anything longer or stranger is not repeated."""
-    return value if re.fullmatch(r"[\w.,+\-/\\ ]{1,24}", value) else "unnamed"
+def _named(word: str, value: str, number: int) -> str:
+    """A scanner's setting as the header names it; anything longer or stranger is only counted."""
+    harmless = re.fullmatch(r"[\w.,+ -]{1,24}", value)
+    return f"{word} {value if harmless else number}"

@@ -17,7 +17,7 @@ from ece_core.io.dicom_folder import Contents, is_ct_slice, kind_of, named, read
 from ece_core.io.dicom_grid import grid_affine, sorted_along_normal
 from ece_core.io.dicom_orientation import one_orientation
 from ece_core.io.dicom_pixels import hounsfield, whole_rescale
-from ece_core.io.dicom_repeats import check_one_slice_per_position, without_copies
+from ece_core.io.dicom_repeats import one_slice_per_position, without_copies
 from ece_core.io.dicom_warnings import complete_by_its_own_count
 from ece_core.io.header_numbers import of_slices
 from ece_core.io.plausible_hu import hu_warnings
@@ -86,10 +86,11 @@ def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
         contents = read_folder(path.parent, recursive=False)
     else:
         contents = read_folder(path)
+    series_uid, part = _uid_and_part(series_uid)
     chosen = _choose(contents, series_uid)
     warnings = _set_aside_warnings(contents)
     try:
-        files, affine, about_slices = _in_order(chosen)
+        files, affine, about_slices = _in_order(chosen, part)
     except GeometryError as error:  # the slice that is missing may be the file that could not be read
         raise GeometryError(f"{error.problem} {contents.unread}".strip(), error.fix) from error
     array = _voxels(files)
@@ -104,13 +105,12 @@ def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
     )
 
 
-def _in_order(slices: Sequence[DicomFile]) -> tuple[list[DicomFile], Array, list[str]]:
+def _in_order(slices: Sequence[DicomFile], part: int | None = None) -> tuple[list[DicomFile], Array, list[str]]:
     """Slices of one series to the slices of one grid, the grid's affine, and what was left out. Headers only."""
     files, about_copies = without_copies(slices)
     files, about_orientation = one_orientation(files)
     check_headers(files)
-    files = sorted_along_normal(files)
-    check_one_slice_per_position(files)
+    files = one_slice_per_position(sorted_along_normal(files), part)
     return files, grid_affine(files), about_copies + about_orientation
 
 
@@ -122,6 +122,16 @@ def _voxels(files: Sequence[DicomFile]) -> Array:
     for voxels, file in zip(array, files, strict=True):
         voxels[:] = np.minimum(hounsfield(file), bounds.max)
     return array
+
+
+def _uid_and_part(series: str | None) -> tuple[str | None, int | None]:
+    """ "UID#2" to the UID and 2: a set of slices within a series that holds several at the same positions."""
+    if series is None or "#" not in series:
+        return series, None
+    uid, _, part = series.partition("#")
+    if not part.isdecimal() or len(part) > 4:
+        raise InputError("The part of a series is chosen by its number.", "Write it as in --series UID#1.")
+    return uid, int(part)
 
 
 def _series_of(path: Path) -> str:
@@ -187,17 +197,15 @@ def _choose(contents: Contents, series_uid: str | None) -> list[DicomFile]:
         return series[series_uid]
     if not series:
         raise _nothing_to_read(contents)
+    if series_uid is None and len(series) == 1:
+        return next(iter(series.values()))
     listed = "\n".join(str(info) for info in _list(series))
     if series_uid is not None:
         raise InputError(
             f"The folder has no CT series with the UID that was asked for. It has {len(series)}:\n{listed}\n",
             "Choose one of them with --series UID.",
         )
-    if len(series) > 1:
-        raise InputError(
-            f"The folder holds {len(series)} CT series:\n{listed}\n", "Choose one of them with --series UID."
-        )
-    return next(iter(series.values()))
+    raise InputError(f"The folder holds {len(series)} CT series:\n{listed}\n", "Choose one of them with --series UID.")
 
 
 def _nothing_to_read(contents: Contents) -> InputError:

@@ -19,7 +19,8 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> Scan:
     path
         A folder with a DICOM series (searched to any depth), one file of a series, or a NIfTI, NRRD or MetaImage file.
     series_uid
-        SeriesInstanceUID, where a folder holds several CT series.
+        SeriesInstanceUID, where a folder holds several CT series; "UID#2" for the second part of a series that holds
+        several slices at each position (two kernels, two acquisitions).
 
     Returns
     -------
