@@ -1,0 +1,75 @@
+"""State of the review panel in the scene."""
+
+from LymphNodeSegLib import AnalysisParameters
+
+
+class DetectorParameters(AnalysisParameters):
+    """What the user chose. The result itself stands in the scene by ece_core.scene: `segmentation` says which one."""
+
+    MODULE = "ECEDetector"
+    GRAD_CAM, GUIDED_BACKPROP = "gradcam", "guided-backprop"
+
+    @property
+    def gradCam(self) -> bool:
+        return self.flag("GradCam", True)
+
+    @gradCam.setter
+    def gradCam(self, on: bool) -> None:
+        self.setText("GradCam", str(bool(on)))
+
+    @property
+    def guidedBackprop(self) -> bool:
+        return self.flag("GuidedBackprop", True)
+
+    @guidedBackprop.setter
+    def guidedBackprop(self, on: bool) -> None:
+        self.setText("GuidedBackprop", str(bool(on)))
+
+    @property
+    def explain(self) -> list[str]:
+        """Methods to ask the worker for."""
+        wanted = ((self.GRAD_CAM, self.gradCam), (self.GUIDED_BACKPROP, self.guidedBackprop))
+        return [method for method, on in wanted if on]
+
+    @property
+    def resultsPath(self) -> str:
+        return self.text("ResultsPath")
+
+    @resultsPath.setter
+    def resultsPath(self, path: str) -> None:
+        self.setText("ResultsPath", path)
+
+    # The result
+
+    @property
+    def resultFolder(self) -> str:
+        return self.text("ResultFolder")
+
+    @resultFolder.setter
+    def resultFolder(self, folder: str) -> None:
+        self.setText("ResultFolder", folder)
+
+    @property
+    def heatmapMethod(self) -> str:
+        """The method that is shown; empty: off."""
+        return self.text("HeatmapMethod")
+
+    @heatmapMethod.setter
+    def heatmapMethod(self, method: str) -> None:
+        self.setText("HeatmapMethod", method)
+
+    @property
+    def heatmapOpacity(self) -> float:
+        return self.number("HeatmapOpacity", 0.5)
+
+    @heatmapOpacity.setter
+    def heatmapOpacity(self, opacity: float) -> None:
+        self.setText("HeatmapOpacity", f"{opacity:.3f}")
+
+    @property
+    def heatmapThreshold(self) -> float:
+        return self.number("HeatmapThreshold", 0.17)
+
+    @heatmapThreshold.setter
+    def heatmapThreshold(self, threshold: float) -> None:
+        self.setText("HeatmapThreshold", f"{threshold:.3f}")

@@ -1,0 +1,97 @@
+"""What the analysis needs beyond Slicer: Python packages and PyTorch. Installed on the button, never at import."""
+
+import importlib.metadata
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from .CorePackage import ensureCore
+
+REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
+# Slicer brings its own numpy and SimpleITK, and the PyTorch extension chooses the torch that fits the graphics card:
+# pip must replace none of them.
+SKIP_PACKAGES = ["numpy", "SimpleITK", "torch", "torchvision"]
+TORCH_REQUIREMENT = ">=2.2"
+
+
+class Dependencies:
+    """Checks without importing (torch in the application would lock its files), installs when asked."""
+
+    def missing(self) -> list[str]:
+        """Names of what is not installed; [] means ready."""
+        names = [] if self._isInstalled("torch") else ["PyTorch"]
+        return names + [str(requirement) for requirement in self._requirements() if not self._satisfied(requirement)]
+
+    def ensure(self, requester: str) -> None:
+        """Install what is missing, asking the user first.
+
+        Raises
+        ------
+        ECEError
+            The user said no, the PyTorch extension is absent, or pip failed.
+        """
+        self._ensurePackages(requester)
+        self._ensureTorch()
+
+    def _ensurePackages(self, requester: str) -> None:
+        requirements = self._requirements()
+        if all(self._satisfied(requirement) for requirement in requirements):
+            return
+        try:
+            slicer.packaging.pip_ensure(requirements, skip_packages=SKIP_PACKAGES, requester=requester)
+        except Exception as error:  # a user who said no raises RuntimeError, pip CalledProcessError
+            raise self._error(
+                _("Python packages that the analysis needs are not installed."),
+                _("Click the button again and agree to the installation, with access to the internet or to a "
+                  "package mirror."),
+            ) from error
+
+    def _ensureTorch(self) -> None:
+        if self._isInstalled("torch") or slicer.app.testingEnabled():
+            return
+        try:
+            import PyTorchUtils
+        except ImportError as error:
+            raise self._error(
+                _("PyTorch is not installed, and the PyTorch extension that installs it is missing."),
+                _("Open the Extensions Manager, install PyTorch, restart Slicer, and click the button again."),
+            ) from error
+        try:
+            torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+                askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT
+            )
+        except Exception as error:
+            raise self._torchError() from error
+        if torch is None:
+            raise self._torchError()
+
+    def _torchError(self) -> Exception:
+        return self._error(
+            _("PyTorch was not installed."),
+            _("Click the button again and agree, or install it in the module PyTorch Util, then restart Slicer."),
+        )
+
+    @staticmethod
+    def _requirements() -> list:
+        lines = (line.strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
+        return [line for line in lines if line and not line.startswith("#")]
+
+    @staticmethod
+    def _satisfied(requirement: str) -> bool:
+        return slicer.packaging.pip_check(requirement)
+
+    @staticmethod
+    def _isInstalled(package: str) -> bool:
+        try:
+            importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return False
+        return True
+
+    @staticmethod
+    def _error(problem: str, fix: str) -> Exception:
+        ensureCore()
+        from ece_core.errors import ECEError
+
+        return ECEError(problem, fix)

@@ -1,0 +1,3 @@
+# Written by Testing/panel/list_packaged_files.py; do not edit.
+set(SHARED_RESOURCES
+)

@@ -1,0 +1,99 @@
+"""A small phantom with three lymph nodes, as a volume in the scene and as a result folder written by the core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+SHAPE_KJI = (24, 48, 48)
+SPACING_MM = 2.0
+ORIGIN_LPS = (-48.0, -48.0, -20.0)
+# label, center (k, j, i), radius in voxels, class, ECE probability, short axis, side, level
+LYMPH_NODES = (
+    (1, (8, 14, 12), 3, "P", 0.094, 9.5, "right", "IIA"),
+    (2, (12, 30, 36), 4, "ENE", 0.871, 21.4, "left", "III"),
+    (3, (17, 16, 34), 2, "N", 0.1, 6.2, "left", "IB"),
+)
+
+
+def affine_lps() -> np.ndarray:
+    matrix = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
+    matrix[:3, 3] = ORIGIN_LPS
+    return matrix
+
+
+def center_lps(center_kji) -> tuple[float, float, float]:
+    k, j, i = center_kji
+    return tuple(float(x) for x in (affine_lps() @ [i, j, k, 1])[:3])
+
+
+def ball(center, radius: float) -> np.ndarray:
+    grid = np.indices(SHAPE_KJI)
+    return sum((axis - c) ** 2 for axis, c in zip(grid, center, strict=True)) <= radius**2
+
+
+def ct_array() -> np.ndarray:
+    array = np.full(SHAPE_KJI, -1000, np.int16)
+    array[:, 4:44, 4:44] = 40
+    for _label, center, radius, *_ in LYMPH_NODES:
+        array[ball(center, radius)] = 110
+    return array
+
+
+def addVolume(name: str = "Neck CT"):
+    """The phantom as a volume node (RAS)."""
+    import slicer
+    import vtk
+
+    ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine_lps()
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(ras.ravel())
+    node = slicer.util.addVolumeFromArray(ct_array(), matrix, name)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def lymphNodes() -> tuple:
+    from ece_core.lymph_nodes.lymph_node import LymphNode
+
+    return tuple(
+        LymphNode(
+            id=f"LN{label}", label=label, class_name=name,
+            class_probabilities={other: 0.8 if other == name else 0.1 for other in ("N", "P", "ENE")},
+            ece_probability=probability, side=side, level=level, short_axis_mm=axis,
+            volume_mm3=float(ball(center, radius).sum() * SPACING_MM**3), centroid_lps_mm=center_lps(center),
+        )
+        for label, center, radius, name, probability, axis, side, level in LYMPH_NODES
+    )
+
+
+def write(folder: Path) -> Path:
+    """The result folder, by the core's own writer."""
+    from ece_core.export.result import Result
+    from ece_core.export.result_folder import new_result_folder, write_result
+    from ece_core.geometry import Volume
+
+    instances = np.zeros(SHAPE_KJI, np.uint16)
+    heatmap = np.zeros(SHAPE_KJI, np.float32)
+    for label, center, radius, *_ in LYMPH_NODES:
+        instances[ball(center, radius)] = label
+        heatmap[ball(center, radius)] = 0.4 + 0.2 * label
+    methods = {"gradcam": "Grad-CAM", "guided-backprop": "Guided backpropagation"}
+    result = Result(
+        software={"name": "ECEDetector", "version": "0.1.0"}, models=(), device="cpu", seconds={"read": 1.0},
+        warnings=("Part of the neck is not in the scan.",),
+        input={"format": "nrrd", "modality": "CT", "series_uid_sha256": None, "shape_kji": list(SHAPE_KJI),
+               "spacing_mm": [SPACING_MM] * 3, "affine_lps": affine_lps().tolist()},
+        patient={"ece_probability": 0.88, "method": "noisy-or", "outputs": {"noisy-or": 0.88}},
+        lymph_nodes=lymphNodes(),
+        heatmaps=tuple(
+            {"method": method, "title": title, "file": f"heatmaps/{method}.nrrd", "scaling": "per lymph node"}
+            for method, title in methods.items()
+        ),
+    )
+    ct = Volume(ct_array(), affine_lps())
+    with new_result_folder(folder) as partial:
+        write_result(partial, result, Volume(instances, affine_lps()),
+                     {method: Volume(heatmap, affine_lps()) for method in methods}, ct)
+    return folder

@@ -1,0 +1,89 @@
+"""A worker without an analysis: speaks the protocol of design.md, section 6, and behaves as it is told.
+
+    python fake_worker.py MODE RECORD RESULT
+
+MODE: a file that holds one of happy, chatty, slow, deaf, error, dies; read at each request. RECORD: a file that gets
+every request, one a line. RESULT: a result folder that `happy` and `chatty` copy as their answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+MODE, RECORD, RESULT = (Path(argument) for argument in sys.argv[1:4])
+STAGES = [("read", "Reading the scan", 0.1, None), ("segment", "Finding lymph nodes", 0.6, 41.0)]
+UNFINISHED: list[Path] = []
+writing = threading.Lock()
+
+
+def say(**event: object) -> None:
+    with writing:
+        print(json.dumps(event), flush=True)
+
+
+def progress(identifier: str) -> None:
+    for stage, title, fraction, remaining in STAGES:
+        say(event="progress", id=identifier, stage=stage, title=title, fraction=fraction, elapsed_s=1.0,
+            remaining_s=remaining)
+        time.sleep(0.05)
+
+
+def partial(out: str) -> Path:
+    """The half-written folder of a run under way, named as the real one names it."""
+    folder = Path(out).parent / f".{Path(out).name}.partial-999999999-0-fake"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def run(request: dict) -> None:
+    identifier, mode = request["id"], MODE.read_text()
+    if mode == "chatty":
+        print("a library that prints to stdout", flush=True)
+        print("a warning of a library", file=sys.stderr, flush=True)
+    if mode == "deaf":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        RECORD.with_suffix(".child").write_text(str(child.pid))
+    if mode in ("slow", "deaf"):
+        UNFINISHED.append(partial(request["out"]))
+    progress(identifier)
+    if mode in ("slow", "deaf"):
+        return  # it goes on until it is cancelled
+    if mode == "error":
+        say(event="error", id=identifier, kind="input", problem="The scan has a gantry tilt of 18.5 degrees.",
+            fix="Reconstruct the series without tilt.")
+    elif mode == "dies":
+        os._exit(137)
+    else:
+        shutil.copytree(RESULT, request["out"])
+        say(event="result", id=identifier, folder=request["out"])
+
+
+def main() -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        with RECORD.open("a") as record:
+            record.write(json.dumps({**request, "files": filesOf(request)}) + "\n")
+        if request["request"] in ("analyze", "segment"):
+            threading.Thread(target=run, args=(request,), daemon=True).start()
+        elif request["request"] == "cancel" and MODE.read_text() != "deaf":
+            for folder in UNFINISHED:
+                folder.rmdir()
+            say(event="error", id=request["id"], kind="cancelled", problem="Cancelled.", fix="Start it again.")
+
+
+def filesOf(request: dict) -> list[str]:
+    """What was handed over, as the worker found it."""
+    ct = Path(request.get("ct", "")) if request.get("ct") else None
+    if ct is None:
+        return []
+    return sorted(file.name for file in ct.iterdir()) if ct.is_dir() else [ct.name]
+
+
+main()

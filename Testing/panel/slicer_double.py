@@ -1,0 +1,96 @@
+"""What the panels ask of the application beyond MRML: translation, packages, module base classes, DICOM database.
+
+Signatures as in Slicer's Base/Python/slicer; each part does only what a test looks at.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import slicer
+
+MODULE_FOLDERS = {name: Path(__file__).parents[2] / name for name in ("LymphNodeSeg", "ECEDetector")}
+
+
+def install(temporary: Path) -> None:
+    """Add the doubles to `slicer`, around the scene and app that slicer_host has made."""
+    slicer.app.temporaryPath = str(temporary / "slicer-temp")
+    slicer.app.defaultScenePath = str(temporary / "documents")
+    for folder in (slicer.app.temporaryPath, slicer.app.defaultScenePath):
+        Path(folder).mkdir(exist_ok=True)
+    slicer.app.testingEnabled = lambda: False
+    slicer.dicomDatabase = DicomDatabase()
+    slicer.i18n = module("slicer.i18n", tr=lambda text: text, translate=lambda context, text: text)
+    slicer.packaging = Packaging()
+    slicer.ScriptedLoadableModule = module(
+        "slicer.ScriptedLoadableModule",
+        ScriptedLoadableModule=ScriptedLoadableModule,
+        ScriptedLoadableModuleWidget=ScriptedLoadableModuleWidget,
+        ScriptedLoadableModuleTest=ScriptedLoadableModuleTest,
+    )
+
+
+def module(name: str, **content: object) -> types.ModuleType:
+    made = types.ModuleType(name)
+    vars(made).update(content)
+    sys.modules[name] = made
+    return made
+
+
+class DicomDatabase:
+    """`slicer.dicomDatabase`: the file of an instance."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+
+    def fileForInstance(self, uid: str) -> str:
+        return self.files.get(uid, "")
+
+
+class Packaging:
+    """`slicer.packaging`: remembers what it was asked to install; `declines` is a user who says no."""
+
+    def __init__(self) -> None:
+        self.installed: set[str] | None = None  # None: everything
+        self.declines = False
+        self.asked: list[dict] = []
+
+    def pip_check(self, requirement: str) -> bool:
+        return self.installed is None or requirement in self.installed
+
+    def pip_ensure(self, requirements, constraints=None, skip_packages=None, prompt_install=True, prompt_restart=True,
+                   requester=None, skip_in_testing=True, show_progress=True) -> None:
+        self.asked.append({"requirements": list(requirements), "skip": skip_packages, "requester": requester})
+        if self.declines:
+            raise RuntimeError("User declined package installation")
+        self.installed = None
+
+
+class ScriptedLoadableModule:
+    def __init__(self, parent) -> None:
+        self.parent = parent
+
+
+class ScriptedLoadableModuleWidget:
+    """As the application makes it: the parent has a layout and the scene before setup() runs."""
+
+    def __init__(self, parent) -> None:
+        self.moduleName = type(self).__name__.removesuffix("Widget")
+        self.parent = parent
+        self.layout = parent.layout()
+
+    def resourcePath(self, filename: str) -> str:
+        return str(MODULE_FOLDERS[self.moduleName] / "Resources" / filename)
+
+    def setup(self) -> None:
+        pass
+
+    def cleanup(self) -> None:
+        pass
+
+
+class ScriptedLoadableModuleTest:
+    def delayDisplay(self, message: str, *_: object) -> None:
+        pass
