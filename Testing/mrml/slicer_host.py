@@ -27,6 +27,9 @@ LOGICS = {
     "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
     "VolumeRendering": "vtkSlicerVolumeRenderingLogic",
 }
+# The displayable manager factories are singletons that reach for the last application logic again when the next one
+# is set; freed meanwhile, it takes the process along.
+_ALIVE: list[vtk.vtkObject] = []
 
 
 class Module:
@@ -86,6 +89,7 @@ def start(share: str | None = None) -> vtk.vtkObject:
     cache.mkdir()
     _errorsToStderr()
     scene, app = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
+    _ALIVE.extend((scene, app))
     crosshair = slicer.vtkMRMLCrosshairNode()
     crosshair.SetCrosshairName("default")
     scene.AddNode(crosshair)

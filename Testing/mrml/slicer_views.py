@@ -65,6 +65,10 @@ class SliceView:
         self.logic.ResizeSliceNode(*size)
         self.size = size
 
+    def close(self) -> None:
+        """Let go of the managers and the window; what a failed test still holds must not draw any more."""
+        _close(self.group, self.window)
+
     @property
     def compositeNode(self) -> vtk.vtkObject:
         return self.logic.GetSliceCompositeNode()
@@ -110,6 +114,10 @@ class ThreeDView:
         factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
         self.group = _managers(factory, THREE_D_MANAGERS, self.renderer, self.node)
         self.size = size
+
+    def close(self) -> None:
+        """Let go of the managers and the window; what a failed test still holds must not draw any more."""
+        _close(self.group, self.window)
 
     def look_from(self, direction_ras: tuple[float, float, float], focus_ras, distance_mm: float) -> None:
         """Look at a point from a direction, with the head upwards."""
@@ -165,6 +173,12 @@ def _managers(factory: vtk.vtkObject, names: tuple[str, ...], renderer: vtk.vtkR
     group.Initialize(factory, renderer)
     group.SetMRMLDisplayableNode(viewNode)
     return group
+
+
+def _close(group: vtk.vtkObject, window: vtk.vtkRenderWindow) -> None:
+    group.SetMRMLDisplayableNode(None)
+    group.SetRenderer(None)
+    window.Finalize()
 
 
 def _pixels(window: vtk.vtkRenderWindow) -> np.ndarray:
