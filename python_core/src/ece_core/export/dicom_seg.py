@@ -224,7 +224,7 @@ def _series_number(header: Dataset) -> int:
 
 
 def _algorithm(models: Sequence[dict[str, Any]]) -> hd.AlgorithmIdentificationSequence:
-    model = next((model for model in models if model.get("task") == "segmentation"), None)
+    model = next((model for model in models if "segmentation" in str(model.get("task"))), None)
     name = f"ECEDetector {model['name']}" if model else "ECEDetector"
     version = str(model["version"]) if model else __version__
     return hd.AlgorithmIdentificationSequence(

@@ -18,7 +18,7 @@ import psutil
 
 from ece_core.errors import ECEError, InputError, RunError
 from ece_core.export.lymph_nodes_csv import write_lymph_nodes_csv
-from ece_core.export.nrrd import write_nrrd
+from ece_core.export.nrrd import read_nrrd, write_nrrd
 from ece_core.export.result import RESULT_FILE, Result
 from ece_core.export.seg_nrrd import write_seg_nrrd
 from ece_core.geometry import Volume
@@ -112,6 +112,7 @@ def write_result(
     ValueError
         Instances, heatmaps and result do not belong together.
     """
+    result = Result.from_json(result.to_json())  # plain values: every file says what result.json will say
     _check_together(result, instances, heatmaps, ct)
     folder = Path(folder)
     write_seg_nrrd(folder / "lymph_nodes.seg.nrrd", instances, result.lymph_nodes, algorithm_name(result))
@@ -128,9 +129,21 @@ def write_result(
     return result
 
 
+def read_heatmaps(folder: Path, result: Result) -> dict[str, Volume]:
+    """The heatmaps of a saved result, by method, float32 on their own grids.
+
+    Raises
+    ------
+    InputError
+        A listed file is missing or damaged.
+    """
+    return {heatmap["method"]: read_nrrd(Path(folder) / heatmap["file"]) for heatmap in result.heatmaps}
+
+
 def algorithm_name(result: Result) -> str:
     """``"ECEDetector 0.1.0 (lymph_node_unet 1.0.0)"``: who drew the outlines."""
-    drawn_by = [f"{model['name']} {model['version']}" for model in result.models if model.get("task") == "segmentation"]
+    outliners = [model for model in result.models if "segmentation" in str(model.get("task"))]
+    drawn_by = [f"{model['name']} {model['version']}" for model in outliners]
     return f"ECEDetector {result.software.get('version', '')}".strip() + (f" ({drawn_by[0]})" if drawn_by else "")
 
 

@@ -35,6 +35,11 @@ STAGE_TITLES = {stage.name: stage.title for stage in STAGES}
 _WEIGHTS = {stage.name: stage.weight for stage in STAGES}
 
 
+def stage_title(name: str) -> str:
+    """The stage in words; the stages of other commands ("simulate", "train") are words already."""
+    return STAGE_TITLES.get(name, name.capitalize())
+
+
 def remaining_seconds(elapsed_s: float, fraction: float) -> float | None:
     """Time left if the run goes on as it did; None while nothing is known (fraction 0)."""
     return elapsed_s * (1 - fraction) / fraction if fraction > 0 else None

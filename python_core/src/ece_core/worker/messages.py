@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ece_core.errors import Cancelled, ECEError, InputError
-from ece_core.pipeline.stages import STAGE_TITLES, remaining_seconds
+from ece_core.pipeline.stages import remaining_seconds, stage_title
 
 NEEDED = {
     "analyze": ("ct", "out"),
@@ -107,7 +107,7 @@ def progress_event(id: str | int | None, stage: str, fraction: float, elapsed_s:
         "event": "progress",
         "id": id,
         "stage": stage,
-        "title": STAGE_TITLES[stage],
+        "title": stage_title(stage),
         "fraction": round(fraction, 4),
         "elapsed_s": round(elapsed_s, 1),
         "remaining_s": None if remaining_s is None else round(remaining_s, 1),

@@ -1,0 +1,61 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ece_core.errors import InputError
+from ece_core.pipeline.options import EXPLANATION_TITLES, AnalyzeOptions
+from ece_core.pipeline.patient import PATIENT_MODELS
+
+CT_HELP = "DICOM folder, or NIfTI, NRRD or MHA file"
+OUT_HELP = "result folder to make"
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """--device, --models, --series and --json."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of model bundles to use instead")
+    parser.add_argument("--series", metavar="UID", help="which series of a DICOM folder that holds several")
+    add_json_argument(parser)
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print progress and result as JSON lines")
+
+
+def add_explain_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--explain",
+        default=",".join(AnalyzeOptions.explain),
+        metavar="METHODS",
+        help=f"heatmaps: {', '.join(EXPLANATION_TITLES)}, separated by commas, or none (default: all)",
+    )
+
+
+def add_patient_model_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--patient-model",
+        default=AnalyzeOptions.patient_model,
+        metavar="NAME",
+        help=f"how lymph nodes become one patient probability: {', '.join(PATIENT_MODELS)}",
+    )
+
+
+def read_options(asked: argparse.Namespace) -> AnalyzeOptions:
+    """The options of a run; what the command does not offer keeps its default."""
+    given = {"device": asked.device, "models": asked.models, "series_uid": asked.series}
+    if asked.models is not None and not asked.models.is_dir():
+        raise InputError("The folder given with --models does not exist.", "Give a folder that holds model bundles.")
+    if hasattr(asked, "explain"):
+        given["explain"] = read_methods(asked.explain)
+    if hasattr(asked, "patient_model"):
+        given["patient_model"] = asked.patient_model
+    return AnalyzeOptions(**given)
+
+
+def read_methods(text: str) -> tuple[str, ...]:
+    """`gradcam,guided-backprop` or `none`."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return () if names == ("none",) else names

@@ -1,0 +1,31 @@
+"""`ece classify CT MASK OUT`: measure and classify lymph nodes that someone outlined."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ece_core.cli.arguments import CT_HELP, OUT_HELP, add_patient_model_argument, add_run_arguments, read_options
+from ece_core.cli.console import Console
+from ece_core.cli.show_result import show_result
+
+
+def add_parser(commands) -> None:
+    parser = commands.add_parser("classify", help="measure and classify lymph nodes of a mask")
+    parser.add_argument("ct", type=Path, metavar="CT", help=CT_HELP)
+    parser.add_argument(
+        "mask", type=Path, metavar="MASK", help="labelmap on the CT's grid (NIfTI, NRRD, MHA), one label a lymph node"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help=OUT_HELP)
+    add_patient_model_argument(parser)
+    add_run_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(asked: argparse.Namespace, console: Console) -> None:
+    from ece_core.pipeline import classify
+
+    progress = console.progress()
+    result = classify(asked.ct, asked.mask, asked.out, read_options(asked), progress)
+    progress.end()
+    show_result(console, asked.out, result)
