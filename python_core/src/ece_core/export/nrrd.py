@@ -1,4 +1,4 @@
-"""A NRRD writer that keeps the affine to the last bit, and carries Slicer's key/value pairs.
+"""NRRD files: a writer that keeps the affine to the last bit, and carries Slicer's key/value pairs.
 
 Source: http://teem.sourceforge.net/nrrd/format.html (NRRD0004, key/value pairs in section 6).
 """
@@ -9,7 +9,9 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
+from ece_core.errors import InputError
 from ece_core.geometry import Volume
 
 TYPES = {
@@ -44,6 +46,29 @@ def write_nrrd(volume: Volume, path: Path, pairs: dict[str, str] | None = None) 
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as packed:
             for k in range(volume.shape[0]):
                 packed.write(np.ascontiguousarray(volume.array[k]).astype(_little(volume.array.dtype)).tobytes())
+
+
+def read_nrrd(path: Path) -> Volume:
+    """A 3D NRRD with one value per voxel, on its own grid.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged. The message names the kind of file, never the path.
+    """
+    try:
+        image = sitk.ReadImage(str(path), imageIO="NrrdImageIO")
+    except RuntimeError:  # ITK's message holds the path, which may hold a name: it is not kept
+        raise InputError("A NRRD file of the result is missing or damaged.", "Run the analysis again.") from None
+    return volume_of(image)
+
+
+def volume_of(image: sitk.Image) -> Volume:
+    """The voxels and the grid of a SimpleITK image."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return Volume(sitk.GetArrayFromImage(image), affine)
 
 
 def _header(volume: Volume, pairs: dict[str, str]) -> bytes:
