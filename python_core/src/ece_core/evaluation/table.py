@@ -1,0 +1,67 @@
+"""The figures as a table: for a terminal, and for the page."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+NOT_COMPUTED = "-"
+HEADINGS = ("Figure", "Value", "Low", "High")
+TITLES = {
+    "ge5mm": "short axis at least 5 mm",
+    "ge8mm": "short axis at least 8 mm",
+    "ge15mm": "short axis at least 15 mm",
+    "detection_rate": "detection rate",
+    "detection_rate_half": "detection rate, more than half covered",
+    "dice_detected": "Dice of detected",
+    "dice_detected_ge8mm": "Dice of detected, short axis at least 8 mm",
+    "false_positives_per_scan": "false positives per scan",
+    "auc": "AUC, ENE against P",
+    "auc_all": "AUC, ENE against N and P",
+    "size_only_auc": "AUC of the short axis alone, ENE against P",
+    "size_only_auc_all": "AUC of the short axis alone, ENE against N and P",
+    "mean_hu_auc": "AUC of the mean HU alone, ENE against P",
+    "mean_hu_auc_all": "AUC of the mean HU alone, ENE against N and P",
+    "auc_above_size_only": "AUC above that of the short axis, ENE against P",
+    "auc_above_size_only_all": "AUC above that of the short axis, ENE against N and P",
+    "patient_auc": "AUC of the patient's probability",
+    "brier": "Brier score",
+    "brier_all": "Brier score, all lymph nodes",
+    "calibration_error": "calibration error",
+    "calibration_error_all": "calibration error, all lymph nodes",
+    "accuracy_all": "accuracy, all lymph nodes",
+    "sensitivity_all": "sensitivity, all lymph nodes",
+    "specificity_all": "specificity, all lymph nodes",
+    "class_accuracy": "accuracy of N, P, ENE",
+}
+
+
+def metrics_table(metrics: dict[str, Any]) -> str:
+    """One line per figure with its interval, for a terminal."""
+    rows = [HEADINGS, *_rows(metrics)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, *(f"Note: {note}" for note in metrics.get("notes", ()))])
+
+
+def metrics_table_html(metrics: dict[str, Any]) -> str:
+    """The same as an HTML table."""
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in HEADINGS)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in _rows(metrics))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _rows(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, ...]]:
+    rows = []
+    for key, value in metrics.items():
+        title = prefix + TITLES.get(key, key.replace("_", " "))
+        if isinstance(value, dict) and "value" in value:
+            rows.append((title, *(_number(value[part]) for part in ("value", "low", "high"))))
+        elif isinstance(value, dict):
+            rows += _rows(value, f"{title}: ")
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return NOT_COMPUTED if value is None else f"{value:.3f}"

@@ -1,0 +1,164 @@
+"""Detection and segmentation figures of a cohort that is counted by hand."""
+
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from ece_core.errors import GeometryError, InputError
+from ece_core.evaluation import evaluate_segmentation, metrics_table
+
+from .tiny_cohort import add_case, true_node
+
+
+@pytest.fixture
+def a_cohort(tmp_path):
+    """Two scans, five lymph nodes, three of them found, two false positives."""
+    add_case(
+        tmp_path,
+        "case_0000",
+        truth="__1111__22__33".replace("_", "0"),
+        predicted="__1110_____5_4".replace("_", "0"),  # 1 in part; 2 missed; 3 half; 5 a false positive
+        rows=[true_node("N", 6), true_node("P", 9), true_node("ENE", 16)],
+        probabilities=(0.1, 0.9, 0.2),
+    )
+    add_case(
+        tmp_path,
+        "case_0001",
+        truth="111_2222____".replace("_", "0"),
+        predicted="____2222__77".replace("_", "0"),
+        rows=[true_node("N", 4), true_node("ENE", 8)],
+        probabilities=(0.8, 0.3),
+        ece=True,
+    )
+    return tmp_path
+
+
+def evaluated(root):
+    return evaluate_segmentation(root / "predictions", root / "reference", root / "out")
+
+
+def test_every_figure_is_counted_by_hand(a_cohort):
+    metrics = evaluated(a_cohort)
+    rates = {key: figure["value"] for key, figure in metrics["detection_rate"].items()}
+    assert rates == pytest.approx(
+        {"all": 3 / 5, "ge5mm": 3 / 4, "ge8mm": 2 / 3, "ge15mm": 1, "N": 1 / 2, "P": 0, "ENE": 1}
+    )
+    assert metrics["detection_rate_half"]["all"]["value"] == pytest.approx(2 / 5)  # half is not more than half
+    assert metrics["false_positives_per_scan"]["value"] == pytest.approx(2 / 2)
+    dice = [2 * 3 / (4 + 3), 2 * 1 / (2 + 1), 1.0]
+    assert metrics["dice_detected"]["value"] == pytest.approx(np.mean(dice))
+    assert metrics["dice_detected_ge8mm"]["value"] == pytest.approx(np.mean(dice[1:]))
+    assert (metrics["cases"], metrics["lymph_nodes"], metrics["predicted_lymph_nodes"]) == (2, 5, 5)
+    assert metrics["notes"] == []
+
+
+def test_intervals_hold_their_values(a_cohort):
+    rate = evaluated(a_cohort)["detection_rate"]["all"]
+    assert rate["low"] == pytest.approx(1 / 2)  # only the second patient drawn: 1 of 2
+    assert rate["high"] == pytest.approx(2 / 3)
+
+
+def test_leaving_out_small_predictions_trades_detection_for_false_positives(a_cohort):
+    froc = evaluated(a_cohort)["froc"]  # predictions measure 4 mm times their label; 8 mm and more: P, ENE, ENE
+    by_size = {p["minimum_short_axis_mm"]: (p["detection_rate_ge8mm"], p["false_positives_per_scan"]) for p in froc}
+    assert by_size[0] == by_size[8] == pytest.approx((2 / 3, 1.0))
+    assert by_size[10] == by_size[15] == pytest.approx((1 / 3, 1.0))  # label 2 (8 mm) goes
+
+
+def test_files_hold_what_was_returned(a_cohort):
+    metrics = evaluated(a_cohort)
+    assert json.loads((a_cohort / "out" / "metrics.json").read_text()) == metrics
+    page = (a_cohort / "out" / "index.html").read_text()
+    assert "Research use only. Not a medical device." in page
+    assert page.count("<svg") == 1
+    assert "<script" not in page
+    assert 'src="' not in page
+    assert "<td>detection rate: short axis at least 8 mm</td><td>0.667</td>" in page
+    _Balanced().feed(page)
+
+
+class _Balanced(HTMLParser):
+    """Every tag that opens is closed, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attributes):
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_table_for_the_terminal(a_cohort):
+    table = metrics_table(evaluated(a_cohort)).splitlines()
+    assert table[0].split() == ["Figure", "Value", "Low", "High"]
+    assert any(line.split()[-3:] == ["0.600", "0.500", "0.667"] for line in table if "detection rate: all" in line)
+
+
+def test_what_does_not_occur_is_absent_and_said(tmp_path):
+    add_case(tmp_path, "case_0000", "0110", "0110", [true_node("N", 6)])
+    metrics = evaluated(tmp_path)
+    assert set(metrics["detection_rate"]) == {"all", "ge5mm", "N"}
+    assert metrics["froc"] == []
+    assert "detection_rate ENE: not computed: the cohort has no such lymph node." in metrics["notes"]
+    assert metrics["detection_rate"]["all"] == {"value": 1.0, "low": None, "high": None}
+    assert "NaN" not in (tmp_path / "out" / "metrics.json").read_text()
+
+
+def test_a_cohort_without_detections_has_no_dice(tmp_path):
+    add_case(tmp_path, "case_0000", "0110", "0000", [true_node("N", 6)])
+    metrics = evaluated(tmp_path)
+    assert "dice_detected" not in metrics
+    assert "dice_detected: not computed: no lymph node was detected." in metrics["notes"]
+    assert metrics["false_positives_per_scan"]["value"] == 0
+
+
+def test_missing_results_are_listed(a_cohort):
+    (a_cohort / "predictions" / "case_0001").rename(a_cohort / "elsewhere")
+    with pytest.raises(InputError, match=r"1 of 2 cases of the reference have no result: case_0001.*Analyze them"):
+        evaluated(a_cohort)
+    assert not (a_cohort / "out").exists()
+
+
+def test_results_of_other_cases_are_refused(a_cohort):
+    (a_cohort / "reference" / "case_0001").rename(a_cohort / "elsewhere")
+    with pytest.raises(InputError, match=r"1 results belong to no case of the reference: case_0001.*Choose the cohort"):
+        evaluated(a_cohort)
+
+
+def test_a_folder_without_cases_is_no_cohort(tmp_path):
+    with pytest.raises(InputError, match=r"not a simulated cohort.*ece simulate"):
+        evaluate_segmentation(tmp_path, tmp_path, tmp_path / "out")
+
+
+def test_another_grid_is_refused(tmp_path):
+    add_case(tmp_path, "case_0000", "0110", "01100", [true_node("N", 6)])
+    with pytest.raises(GeometryError, match=r"case_0000: the result \(\(2, 3, 5\) voxels\) is not on the grid"):
+        evaluated(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"lymph_nodes": [{"label": 1}]}', '{"lymph_nodes": 3}'])
+def test_a_damaged_truth_is_refused(tmp_path, content):
+    add_case(tmp_path, "case_0000", "0110", "0110", [true_node("N", 6)])
+    (tmp_path / "reference" / "case_0000" / "truth.json").write_text(content)
+    with pytest.raises(InputError, match=r"case_0000: truth.json is damaged.*ece simulate"):
+        evaluated(tmp_path)
+
+
+def test_truth_and_map_must_list_the_same_lymph_nodes(tmp_path):
+    add_case(tmp_path, "case_0000", "0110", "0110", [true_node("N", 6), true_node("P", 9)])
+    with pytest.raises(InputError, match="list different lymph nodes"):
+        evaluated(tmp_path)
+
+
+def test_half_a_result_is_refused(a_cohort):
+    (a_cohort / "predictions" / "case_0001" / "result.json").unlink()
+    with pytest.raises(InputError, match="not a whole result"):
+        evaluated(a_cohort)

@@ -1,0 +1,54 @@
+"""A cohort that can be counted by hand: a row of voxels per scan, a few lymph nodes each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from ece_core.export.result import Result
+from ece_core.export.seg_nrrd import write_seg_nrrd
+from ece_core.geometry import Volume, affine_from
+from ece_core.io import write_image
+from ece_core.lymph_nodes.lymph_node import LymphNode
+
+AFFINE = affine_from((3.0, 1.0, 1.0), (10, 20, 30))
+
+
+def scan(text: str) -> Volume:
+    """A line of voxels, one digit each ("0110" holds label 1 in the middle), as a small volume."""
+    array = np.zeros((2, 3, len(text)), np.uint16)
+    array[1, 1] = [int(letter) for letter in text]
+    return Volume(array, AFFINE)
+
+
+def add_case(
+    root: Path, name: str, truth: str, predicted: str, rows: list[dict], probabilities=(), ece=False, patient=0.5
+) -> None:
+    """Write one case: ``rows`` of truth.json without labels (1, 2 ... in order), ECE probability per prediction."""
+    reference, results = root / "reference" / name, root / "predictions" / name
+    reference.mkdir(parents=True)
+    results.mkdir(parents=True)
+    write_image(scan(truth), reference / "instances.nii.gz")
+    lymph_nodes = [{"label": label, **row} for label, row in enumerate(rows, start=1)]
+    (reference / "truth.json").write_text(json.dumps({"lymph_nodes": lymph_nodes, "patient": {"ece": ece}}))
+    labels = sorted({int(letter) for letter in predicted} - {0})
+    chances = dict(zip(labels, probabilities, strict=False))
+    nodes = tuple(
+        LymphNode(
+            f"LN{label}",
+            label,
+            "ENE" if chances.get(label, 0) > 0.5 else "P",
+            {"N": 0.0, "P": 0.5, "ENE": 0.5},
+            ece_probability=chances.get(label),
+            short_axis_mm=4.0 * label,
+        )
+        for label in labels
+    )
+    write_seg_nrrd(results / "lymph_nodes.seg.nrrd", scan(predicted), nodes)
+    result = Result({}, (), "cpu", {}, (), {}, {"ece_probability": patient, "method": "noisy-or"}, nodes)
+    (results / "result.json").write_text(result.to_json())
+
+
+def true_node(class_name: str, short_axis_mm: float, mean_hu: float = 90.0) -> dict:
+    return {"class": class_name, "short_axis_mm": short_axis_mm, "mean_hu": mean_hu}
