@@ -165,14 +165,32 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
 
     spec = verify_bundle(path)
     network = build(spec["architecture"], spec["arguments"])
+    state = load_file(Path(path) / "weights.safetensors")
     try:
-        network.load_state_dict(load_file(Path(path) / "weights.safetensors"))
+        fits = set(_own_weights(network)) == set(state)
+        network.load_state_dict(state, strict=False)  # the other names of shared weights are absent
     except RuntimeError as error:
-        raise ModelError(
-            f"The weights of the model {spec['name']} do not fit its architecture.", "Import the model again."
-        ) from error
+        raise _unfit(spec) from error
+    if not fits:
+        raise _unfit(spec)
     network.eval().to(device)
     return Bundle(spec["name"], spec["version"], spec["task"], spec, spec["weights_sha256"], network)
+
+
+def _unfit(spec: dict[str, Any]) -> ModelError:
+    return ModelError(
+        f"The weights of the model {spec['name']} do not fit its architecture.", "Import the model again."
+    )
+
+
+def _own_weights(network: nn.Module) -> dict[str, Any]:
+    """The state without second names of the same tensor (MONAI's DynUNet registers each block twice)."""
+    own, seen = {}, set()
+    for key, value in network.state_dict().items():
+        if value.data_ptr() not in seen or value.numel() == 0:
+            own[key] = value
+        seen.add(value.data_ptr())
+    return own
 
 
 def save_bundle(path: Path, spec: dict[str, Any], network: nn.Module, half: bool = True) -> None:
@@ -187,7 +205,7 @@ def save_bundle(path: Path, spec: dict[str, Any], network: nn.Module, half: bool
     path.mkdir(parents=True, exist_ok=True)
     state = {
         key: (value.half() if half and value.dtype == torch.float32 else value).contiguous().cpu()
-        for key, value in network.state_dict().items()
+        for key, value in _own_weights(network).items()
     }
     save_file(state, path / "weights.safetensors")
     digest = hashlib.sha256((path / "weights.safetensors").read_bytes()).hexdigest()

@@ -84,7 +84,7 @@ def tiled_probabilities(bundle: Bundle, working: Volume, size, device: str, repo
     weight = torch.from_numpy(_gaussian(size))
     classes = len(bundle.spec["labels"]) + 1
     total = torch.zeros((classes, *hu.shape))
-    norm = torch.full(hu.shape, 1e-6)
+    norm = torch.zeros(hu.shape)
     starts = [
         (k, j, i)
         for k in tile_starts(hu.shape[0], size[0])
