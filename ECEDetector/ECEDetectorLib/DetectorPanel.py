@@ -86,7 +86,7 @@ class DetectorPanel(AnalysisPanel):
         self.parameters.resultFolder = str(folder)
         if self.parameters.heatmapMethod not in nodes.heatmapNodes:
             self.parameters.heatmapMethod = next(iter(nodes.heatmapNodes), "")
-        self.run.note = _("The result is in {folder}.").format(folder=folder)
+        self.run.note = _("Result folder: {name}").format(name=Path(folder).name)
         self.updateFromParameters()
         self._showHeatmap()
 
@@ -192,7 +192,8 @@ class DetectorPanel(AnalysisPanel):
     def _refreshButtons(self) -> None:
         selected = self.table.selected()
         setEnabled(self.ui.jumpButton, self._reasonNoJump(selected), _("Center the slice views on the lymph node."))
-        setEnabled(self.ui.reportButton, self._reasonNoReport(), _("Open report.html in the web browser."))
+        toolTip = _("Open the report in the web browser. It is in the result folder {folder}.")
+        setEnabled(self.ui.reportButton, self._reasonNoReport(), toolTip.format(folder=self.parameters.resultFolder))
 
     def _refreshHeatmap(self) -> None:
         reason = "" if self.heatmaps else _("The result has no heatmaps. Choose some under Options.")

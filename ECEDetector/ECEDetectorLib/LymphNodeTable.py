@@ -5,8 +5,14 @@ from collections.abc import Callable
 import qt
 from slicer.i18n import tr as _
 
-CLASS_TITLES = {"N": "negative", "P": "metastatic", "ENE": "ENE (also ECE)"}
-NAME, PLACE, CLASS, SHORT_AXIS, VOLUME, PROBABILITY = range(6)
+CLASS_TITLES = {"N": "negative", "P": "metastatic", "ENE": "ENE"}
+CLASS_MEANINGS = {
+    "N": _("no metastasis"),
+    "P": _("metastasis inside the capsule"),
+    "ENE": _("metastasis with extranodal extension (ENE, also ECE)"),
+}
+NAME, PROBABILITY, CLASS, PLACE, SHORT_AXIS, VOLUME = range(6)
+PROBABILITY_WIDTH = 72  # pixels; the bar has no width of its own
 NOT_COMPUTED = "–"
 
 
@@ -37,6 +43,8 @@ class LymphNodeTable:
         header.setSectionsClickable(True)
         header.setSortIndicatorShown(True)
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(PROBABILITY, qt.QHeaderView.Interactive)
+        header.resizeSection(PROBABILITY, PROBABILITY_WIDTH)
         header.setStretchLastSection(True)
         header.sectionClicked.connect(self.onHeaderClicked)
         self.widget.connect("itemSelectionChanged()", self.onSelectionChanged)
@@ -89,20 +97,20 @@ class LymphNodeTable:
         self.onSelectionChanged()
 
     def _fillRow(self, row: int, lymphNode) -> None:
-        texts = (
-            lymphNode.id,
-            placeText(lymphNode),
-            CLASS_TITLES.get(lymphNode.class_name, lymphNode.class_name),
-            numberText(lymphNode.short_axis_mm, 1),
-            numberText(None if lymphNode.volume_mm3 is None else lymphNode.volume_mm3 / 1000, 2),
-        )
-        for column, text in enumerate(texts):
+        texts = {
+            NAME: lymphNode.id,
+            PROBABILITY: "",  # in the bar
+            CLASS: CLASS_TITLES.get(lymphNode.class_name, lymphNode.class_name),
+            PLACE: placeText(lymphNode),
+            SHORT_AXIS: numberText(lymphNode.short_axis_mm, 1),
+            VOLUME: numberText(None if lymphNode.volume_mm3 is None else lymphNode.volume_mm3 / 1000, 2),
+        }
+        for column, text in texts.items():
             item = qt.QTableWidgetItem(text)
             if column in (SHORT_AXIS, VOLUME):
                 item.setData(qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight) | int(qt.Qt.AlignVCenter))
             item.setToolTip(rowToolTip(lymphNode))
             self.widget.setItem(row, column, item)
-        self.widget.setItem(row, PROBABILITY, qt.QTableWidgetItem(""))
         self.widget.setCellWidget(row, PROBABILITY, probabilityBar(lymphNode))
 
 
@@ -142,5 +150,6 @@ def numberText(value: float | None, decimals: int) -> str:
 
 
 def rowToolTip(lymphNode) -> str:
-    lines = [_("{name}: double-click to move the views here.").format(name=lymphNode.id)]
-    return "\n".join([*lines, *lymphNode.flags])
+    meaning = CLASS_MEANINGS.get(lymphNode.class_name, "")
+    lines = [f"{lymphNode.id}: {meaning}", *lymphNode.flags, _("Double-click to move the views here.")]
+    return "\n".join(lines)

@@ -1,5 +1,6 @@
 """The panel around a run: choose a volume, one button that becomes Cancel, progress, and what went wrong."""
 
+import re
 import time
 
 import qt
@@ -178,9 +179,9 @@ class AnalysisPanel:
         missing = [] if self.run.isActive else self._missing()
         self.ui.setupLabel.visible = bool(missing)
         if missing:
-            self.ui.setupLabel.text = _("Setup: {count} Python packages are missing ({names}). "
-                                        "{button} offers to install them.").format(
-                count=len(missing), names=", ".join(missing), button=self.applyText())
+            names = ", ".join(re.split("[<>=]", requirement)[0] for requirement in missing)
+            self.ui.setupLabel.text = _(
+                "Setup: {button} will ask to install {names}.").format(button=self.applyText(), names=names)
 
     def _refreshMessage(self) -> None:
         problem, note = self.run.problem, self.run.note

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import shiboken6
 import slicer
 from PySide6 import QtCore, QtWidgets
 
@@ -208,8 +209,8 @@ class qMRMLNodeComboBox(HeldToApi, QtWidgets.QWidget):
         return len([identifier for identifier in self._ids if identifier])
 
     def _fill(self) -> None:
-        if self._scene is None:
-            return
+        if self._scene is None or not shiboken6.isValid(self._combo):
+            return  # no scene yet, or the panel is closed and its observers are left over
         before = self.currentNode()
         nodes = [
             node

@@ -1,11 +1,13 @@
 """The ECEDetector panel: real clicks, real MRML, a fake worker in a real process."""
 
+from pathlib import Path
+
 import numpy as np
 import panel_host
 import pytest
 from panel_host import click, clickHeader, clickRow, column, waitFor
 
-PROBABILITY, SHORT_AXIS, PLACE = 5, 3, 1
+PROBABILITY, PLACE, SHORT_AXIS = 1, 3, 4
 
 
 def analyze(panel, seconds: float = 60.0) -> None:
@@ -120,7 +122,8 @@ def test_the_result_lands_in_the_chosen_folder_named_by_time_alone(detector, wor
     analyze(detector)
     folder = worker.request("analyze")["out"]
     assert folder.startswith(str(tmp_path / "my results")) and "DOE" not in folder
-    assert folder in detector.ui.fixLabel.text
+    assert detector.ui.fixLabel.text == f"Result folder: {Path(folder).name}"
+    assert folder in detector.ui.reportButton.toolTip
 
 
 def test_stages_percent_and_time_are_shown_while_it_runs(detector, worker):

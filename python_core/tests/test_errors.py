@@ -1,7 +1,6 @@
 import pickle
 
 import pytest
-
 from ece_core.errors import Cancelled, ECEError, GeometryError, InputError, RunError
 
 

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
+from ece_core.errors import GeometryError
+from ece_core.geometry import Volume, affine_from
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-
-from ece_core.errors import GeometryError
-from ece_core.geometry import Volume, affine_from
 
 
 def a_volume(spacing_mm=(2.5, 1.0, 0.5), origin=(1.0, 2.0, 3.0), angles=(0, 0, 0), shape=(3, 4, 5)):

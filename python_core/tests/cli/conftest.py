@@ -1,5 +1,7 @@
 """`ece` in this process and in one of its own, both over fake networks."""
 
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -52,26 +54,32 @@ def a_ct_file(tmp_path):
 class Process:
     """One `ece` in a process of its own."""
 
-    def __init__(self, server: subprocess.Popen, arguments, output: Path) -> None:
+    def __init__(self, server: subprocess.Popen, arguments, output: Path, segmentation_s: float) -> None:
         self._server, self._output = server, output
         self.started = time.monotonic()
-        request = {"arguments": [str(argument) for argument in arguments], "output": str(output)}
+        arguments = [str(argument) for argument in arguments]
+        request = {"arguments": arguments, "output": str(output), "segmentation_s": segmentation_s}
         server.stdin.write(json.dumps(request) + "\n")
         server.stdin.flush()
-        self.pid = json.loads(server.stdout.readline())["pid"]
+        self.pid = self._hear(lambda words: "code" not in words)["pid"]
+
+    def _hear(self, wanted) -> dict:
+        """The next words of the server that are wanted; those about processes that a failed test left are not."""
+        while not wanted(words := json.loads(self._server.stdout.readline())):
+            pass
+        return words
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
     def kill(self) -> int:
-        self.signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it was quicker
+            self.signal(signal.SIGKILL)
         return self.wait()
 
     def wait(self) -> int:
         """The exit code; negative: the signal."""
-        ended = json.loads(self._server.stdout.readline())
-        assert ended["pid"] == self.pid
-        return ended["code"]
+        return self._hear(lambda words: words["pid"] == self.pid and "code" in words)["code"]
 
     def wait_until_it_says(self, words: str) -> None:
         until = time.monotonic() + PATIENCE_S
@@ -95,9 +103,9 @@ def _server():
 @pytest.fixture
 def start_ece(_server, tmp_path_factory):
     """Starts `ece` in a process of its own."""
-    outputs = tmp_path_factory.mktemp("said")
+    outputs, number = tmp_path_factory.mktemp("said"), itertools.count()
 
-    def start(*arguments) -> Process:
-        return Process(_server, arguments, outputs / f"{len(list(outputs.iterdir()))}.txt")
+    def start(*arguments, segmentation_s=0.2) -> Process:
+        return Process(_server, arguments, outputs / f"{next(number)}.txt", segmentation_s)
 
     return start

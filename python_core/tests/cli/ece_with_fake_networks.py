@@ -1,7 +1,7 @@
 """`ece` over fake networks, forked from a process that has imported everything, so that a start costs nothing.
 
-Reads JSON lines {arguments, output}; for each it forks `ece ARGUMENTS` with stdout and stderr in the file OUTPUT, and
-prints {pid}, then {pid, code} when that process has ended (code negative: the signal that killed it).
+Reads JSON lines {arguments, output, segmentation_s}; for each it forks `ece ARGUMENTS` with stdout and stderr in the
+file OUTPUT, whose segmentation takes that long, and prints {pid}, then {pid, code} when that process has ended (code negative: the signal that killed it).
 """
 
 import json
@@ -14,11 +14,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 import fake_networks
 from ece_core.cli.main import main
 
-SEGMENTATION_S = 0.2
+ONE_VOICE = threading.Lock()
 
 
-def run(arguments, output):
+def run(arguments, output, segmentation_s):
     """In the forked process: `ece`, nothing else."""
+    fake_networks.install(segment=fake_networks.slow_segment(segmentation_s))
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
@@ -26,8 +27,9 @@ def run(arguments, output):
 
 
 def tell(**words):
-    sys.stdout.write(json.dumps(words) + "\n")
-    sys.stdout.flush()
+    with ONE_VOICE:
+        sys.stdout.write(json.dumps(words) + "\n")
+        sys.stdout.flush()
 
 
 def wait_for(pid):
@@ -36,11 +38,10 @@ def wait_for(pid):
 
 
 if __name__ == "__main__":
-    fake_networks.install(segment=fake_networks.slow_segment(SEGMENTATION_S))
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            run(asked["arguments"], asked["output"])
+            run(**asked)
         tell(pid=pid)
         threading.Thread(target=wait_for, args=(pid,), daemon=True).start()

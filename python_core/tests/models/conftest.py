@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from ece_core.models.bundle import save_bundle
 from ece_core.models.registry import build
 

@@ -2,7 +2,6 @@ import json
 
 import pytest
 import torch
-
 from ece_core.errors import ModelError
 from ece_core.models import find_bundle, load_bundle, verify_bundle
 from ece_core.models.bundle import save_bundle

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from ece_core.errors import EmptyMaskError
 from ece_core.geometry import Volume, affine_from
 from ece_core.models import load_bundle

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-
 from ece_core.errors import Cancelled
 from ece_core.geometry import Volume, affine_from
 from ece_core.models import load_bundle

@@ -2,7 +2,6 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-
 from ece_core.geometry import Volume
 from ece_core.preprocessing import to_axial
 

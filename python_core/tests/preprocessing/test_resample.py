@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import ndimage
-
 from ece_core.geometry import Volume, affine_from
 from ece_core.preprocessing import resample, resample_onto, sample_block
 from ece_core.preprocessing.resample import weights
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
 
 
 @given(st.integers(2, 40), st.integers(1, 40))

@@ -1,5 +1,4 @@
 import numpy as np
-
 from ece_core.preprocessing import window
 
 

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from ece_core.simulate.capsule import Breach, SimulatedLymphNode
 from ece_core.simulate.population import DIFFICULTIES, sample_lymph_node
 from ece_core.simulate.shapes import WaveNoise

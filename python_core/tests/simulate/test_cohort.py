@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-
 from ece_core.errors import InputError
 from ece_core.io import read_ct, read_labelmap
 from ece_core.simulate import case as case_module

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from scipy import stats
-
 from ece_core.simulate.population import DIFFICULTIES, sample_classes, sample_lymph_node
 from ece_core.simulate.truth import auc
+from scipy import stats
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from ece_core.errors import InputError
 from ece_core.simulate import Scanner, neck_grid, patch_grid, render, sample_patient
 from ece_core.simulate.scanner import colored_noise, noise_profile

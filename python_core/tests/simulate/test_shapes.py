@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
+from ece_core.simulate.shapes import Ellipsoid, SweptEllipse, Tube, WaveNoise
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ece_core.simulate.shapes import Ellipsoid, SweptEllipse, Tube, WaveNoise
 
 POINTS = np.random.default_rng(0).uniform(-20, 20, (200, 3))
 
@@ -56,7 +55,11 @@ def test_nothing_of_a_shape_lies_outside_of_its_bounds(shape):
 @given(st.integers(0, 1000))
 def test_noise_is_the_same_on_an_open_grid_and_at_points(seed):
     noise = WaveNoise.sample(np.random.default_rng(seed), 0.3, 1.5)
-    x, y, z = np.linspace(-5, 5, 6)[None, None], np.linspace(0, 4, 5)[None, :, None], np.linspace(2, 3, 4)[:, None, None]
+    x, y, z = (
+        np.linspace(-5, 5, 6)[None, None],
+        np.linspace(0, 4, 5)[None, :, None],
+        np.linspace(2, 3, 4)[:, None, None],
+    )
     full = np.broadcast_arrays(x, y, z)
     flat = noise(*(v.ravel() for v in full)).reshape(4, 5, 6)
     np.testing.assert_allclose(noise(x, y, z), flat, atol=2e-4)

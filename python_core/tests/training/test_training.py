@@ -5,14 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
 from ece_core.errors import InputError
 from ece_core.models import load_bundle
 from ece_core.training.classification import augment, jitter_mask
 from ece_core.training.loop import run
 from ece_core.training.main import load_config, main
 from ece_core.training.segmentation import IGNORE, RealBackground, loss_function
+from torch import nn
 
 CLASSIFICATION = {
     "task": "classification", "name": "tiny", "version": "0.1", "seed": 1, "data_seed": 2, "difficulty": "medium",

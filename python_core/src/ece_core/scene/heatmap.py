@@ -105,11 +105,11 @@ def _add_legend(heatmapNode: slicer.vtkMRMLScalarVolumeNode, title: str) -> None
     import slicer
 
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(heatmapNode)
-    legend.SetTitleText(f"{title}\nper lymph node\nResearch use only")
+    legend.SetTitleText(f"{title}\nResearch use only")
+    legend.SetSize(0.10, 0.30)
     legend.SetNumberOfLabels(5)
     legend.SetMaxNumberOfColors(256)
     legend.SetLabelFormat("{:.2f}" if "{" in legend.GetLabelFormat() else "%.2f")
-    legend.SetVisibility3D(False)
     legend.SetVisibility(False)
 
 
