@@ -2,7 +2,7 @@
 
 import numpy as np
 
-WINDOW_HU = (-400.0, 400.0)  # Wang et al. 2024, doi:10.1002/mp.16760 (arXiv 2201.00895), preprocessing
+WINDOW_HU = (-400.0, 400.0)  # GMGENet, Med Phys 2024;51:2007, arXiv 2201.00895, preprocessing
 
 
 def window(hu: np.ndarray, window_hu: tuple[float, float] = WINDOW_HU) -> np.ndarray:
