@@ -71,8 +71,6 @@ def show_heatmap(
     if not heatmapNode.GetAttribute(METHOD):
         raise ValueError("the node is not a heatmap of a result")
     _set_threshold(heatmapNode, threshold)
-    for otherNode in _heatmap_nodes():
-        _set_legend_visible(otherNode, otherNode is heatmapNode)
     for compositeNode in _composite_nodes():
         _keep_former(compositeNode)
         compositeNode.SetForegroundVolumeID(heatmapNode.GetID())
@@ -80,6 +78,8 @@ def show_heatmap(
     selectionNode = _selection_node()
     if selectionNode is not None:  # so that slice views of a layout chosen later show it, too
         selectionNode.SetSecondaryVolumeID(heatmapNode.GetID())
+    for otherNode in _heatmap_nodes():  # last: a legend is drawn only where its volume is shown already
+        _set_legend_visible(otherNode, otherNode is heatmapNode)
 
 
 def hide_heatmaps() -> None:
