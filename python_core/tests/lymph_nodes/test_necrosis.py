@@ -11,12 +11,12 @@ SPACING_MM = (1.25, 0.5, 0.5)
 REACH = [13.0] * 3
 
 
-def a_lymph_node(core_radius_mm, core_hu, noise_hu=0.0, blur_mm=0.0, rim_hu=95.0):
+def a_lymph_node(core_radius_mm, core_hu, noise_hu=0.0, blur_mm=0.0, rim_hu=95.0, spacing_mm=SPACING_MM):
     """HU and mask: a ball of 9 mm radius in fat with a spherical core."""
-    mask = draw(ellipsoid((0, 0, 0), [9] * 3), SPACING_MM, [-13] * 3, REACH).array
-    core = draw(ellipsoid((1, 0, 0), [core_radius_mm] * 3), SPACING_MM, [-13] * 3, REACH).array
+    mask = draw(ellipsoid((0, 0, 0), [9] * 3), spacing_mm, [-13] * 3, REACH).array
+    core = draw(ellipsoid((1, 0, 0), [core_radius_mm] * 3), spacing_mm, [-13] * 3, REACH).array
     hu = np.where(core, core_hu, np.where(mask, rim_hu, -100.0))
-    hu = ndimage.gaussian_filter(hu, [blur_mm / step for step in SPACING_MM])
+    hu = ndimage.gaussian_filter(hu, [blur_mm / step for step in spacing_mm])
     return hu + np.random.default_rng(1).normal(scale=noise_hu, size=hu.shape), mask, core.sum() / mask.sum()
 
 
@@ -54,3 +54,11 @@ def test_a_core_below_three_millimetres_does_not_count():
 
 def test_a_lymph_node_of_fat_alone_has_no_rim_and_no_necrosis():
     assert necrosis_fraction(np.full((5, 5, 5), -90.0), np.ones((5, 5, 5), bool), (1, 1, 1)) == 0
+
+
+@pytest.mark.parametrize("spacing_mm", [(2.5, 1.5, 1.5), (3.0, 0.5, 0.5), (5.0, 0.9, 0.9)])
+def test_partial_volume_of_large_voxels_is_no_necrosis(spacing_mm):
+    hu, mask, _ = a_lymph_node(1.0, core_hu=95, noise_hu=5, blur_mm=1.5, spacing_mm=spacing_mm)
+    assert necrosis_fraction(hu, mask, spacing_mm) == 0
+    hu, mask, _ = a_lymph_node(6.0, core_hu=10, noise_hu=5, blur_mm=0.5, spacing_mm=spacing_mm)
+    assert necrosis_fraction(hu, mask, spacing_mm) > 0.1

@@ -36,10 +36,11 @@ def necrosis_fraction(hu: Array, mask: Array, spacing_mm: tuple[float, float, fl
     Returns
     -------
     float
-        0 to 1. Seeds are voxels deeper than 1 mm that after smoothing inside the mask are 40 HU or less and at least
-        30 HU below the rim (the upper quartile of the outer 3 mm), and neither fat (< -20 HU) nor within 1.5 mm of it
-        (the edge of a fatty hilum). The core is what hangs together with a seed and lies below the half height between
-        seeds and rim; a piece counts from the volume of a 3 mm sphere.
+        0 to 1. Seeds are voxels deeper than 1 mm, not on the mask's outermost layer, that after smoothing inside the
+        mask are 40 HU or less and at least 30 HU below the rim (the upper quartile of the outer 3 mm), and neither fat
+        (< -20 HU) nor within 1.5 mm of it (the edge of a fatty hilum). The core is what hangs together with a seed and
+        lies below the half height between seeds and rim; a piece counts if a ball of 3 mm fits into it. With voxels
+        above 1 mm the outermost layer is a large part of the node, and the fraction is too low rather than too high.
 
     References
     ----------
@@ -53,7 +54,8 @@ def necrosis_fraction(hu: Array, mask: Array, spacing_mm: tuple[float, float, fl
         return 0.0
     rim_hu = float(np.percentile(smooth[rim], 75))
     limit = min(MAXIMUM_CORE_HU, rim_hu - MINIMUM_BELOW_RIM_HU)
-    possible = mask & (depth > PARTIAL_VOLUME_MM) & ~fat
+    # A voxel larger than 1 mm holds part of the outside however deep its centre is.
+    possible = ndimage.binary_erosion(mask) & (depth > PARTIAL_VOLUME_MM) & ~fat
     if fat.any():
         possible &= ndimage.distance_transform_edt(~fat, sampling=spacing_mm) > FAT_EDGE_MM
     seeds = possible & (smooth <= limit)
@@ -61,10 +63,17 @@ def necrosis_fraction(hu: Array, mask: Array, spacing_mm: tuple[float, float, fl
         return 0.0
     half_height = (float(np.median(smooth[seeds])) + rim_hu) / 2
     core = ndimage.binary_propagation(seeds, structure=FULL, mask=possible & (smooth <= max(limit, half_height)))
-    pieces, _ = ndimage.label(core, structure=FULL)
-    volumes = np.bincount(pieces.ravel())[1:] * float(np.prod(spacing_mm))
-    minimum_mm3 = np.pi / 6 * MINIMUM_CORE_DIAMETER_MM**3
-    return float(volumes[volumes >= minimum_mm3].sum() / (np.count_nonzero(mask) * np.prod(spacing_mm)))
+    return float(np.count_nonzero(_thick_pieces(core, spacing_mm)) / np.count_nonzero(mask))
+
+
+def _thick_pieces(core: Array, spacing_mm: tuple[float, float, float]) -> Array:
+    """The connected pieces into which a ball of 3 mm fits."""
+    pieces, number = ndimage.label(core, structure=FULL)
+    depth = ndimage.distance_transform_edt(np.pad(core, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
+    deepest = ndimage.maximum(depth, pieces, np.arange(1, number + 1))
+    # Depth runs to the centre of the next voxel outside: half a voxel too far on both sides.
+    thick = 2 * deepest - min(spacing_mm) >= MINIMUM_CORE_DIAMETER_MM
+    return np.append(False, thick)[pieces]
 
 
 def _smoothed_inside(hu: Array, mask: Array, spacing_mm: tuple[float, float, float]) -> Array:
