@@ -192,7 +192,8 @@ def _last_row_column(volume: Volume) -> tuple[int, int]:
 def _first_and_last(header: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Centres of the slice's first and last voxel, LPS mm, straight from the standard (PS3.3 C.7.6.2.1.1)."""
     first = np.array(header.ImagePositionPatient, float)
-    along_row, along_column = np.reshape(np.array(header.ImageOrientationPatient, float), (2, 3))
+    axes: np.ndarray = np.reshape(np.array(header.ImageOrientationPatient, float), (2, 3))
+    along_row, along_column = axes[0], axes[1]
     between_rows, between_columns = (float(value) for value in header.PixelSpacing)
     last = first + along_row * between_columns * (header.Columns - 1) + along_column * between_rows * (header.Rows - 1)
     return first, last

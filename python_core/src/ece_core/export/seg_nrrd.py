@@ -145,7 +145,7 @@ def _damaged() -> InputError:
 
 def _segments(image: sitk.Image) -> tuple[Segment, ...]:
     keys = set(image.GetMetaDataKeys())
-    segments = []
+    segments: list[Segment] = []
     while f"Segment{len(segments)}_ID" in keys:
         prefix = f"Segment{len(segments)}_"
         pairs = {key[len(prefix) :]: image.GetMetaData(key) for key in keys if key.startswith(prefix)}
