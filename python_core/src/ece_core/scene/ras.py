@@ -1,4 +1,4 @@
-"""LPS, the core's patient space, to RAS, Slicer's; and numpy's matrices and arrays to VTK's."""
+"""LPS, the core's patient space, to RAS, Slicer's; and numpy's arrays to VTK's."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     import vtk
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-
-def to_ras(points_lps: Array) -> Array:
-    """Points (..., 3) in LPS mm to RAS mm. The same function leads back."""
-    return np.asarray(points_lps, dtype=np.float64) * (-1.0, -1.0, 1.0)
 
 
 def ijk_to_ras(volume: Volume) -> vtk.vtkMatrix4x4:
