@@ -1,4 +1,4 @@
-"""`make screenshots`: both panels, and a simulated patient's result in slice and 3D views, into Resources/Screenshots."""
+"""`make screenshots`: both panels, and a simulated result in slice and 3D views, into Resources/Screenshots."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ece_core.errors import GeometryError
 
@@ -81,12 +82,12 @@ class Volume:
     def voxel_volume_mm3(self) -> float:
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
-    def to_lps(self, index_kji: Array) -> Array:
+    def to_lps(self, index_kji: ArrayLike) -> Array:
         """Voxel indices (..., 3) in the order k, j, i to points (..., 3) in LPS mm."""
         index = np.asarray(index_kji, dtype=np.float64)[..., ::-1]
         return index @ self.affine[:3, :3].T + self.affine[:3, 3]
 
-    def to_index(self, points_lps: Array) -> Array:
+    def to_index(self, points_lps: ArrayLike) -> Array:
         """Points (..., 3) in LPS mm to fractional voxel indices (..., 3) in the order k, j, i."""
         inverse = np.linalg.inv(self.affine)
         return (np.asarray(points_lps, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3])[..., ::-1]

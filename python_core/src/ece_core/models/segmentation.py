@@ -100,9 +100,9 @@ def tiled_probabilities(bundle: Bundle, working: Volume, size, device: str, repo
                 tile = image[block][None, None].to(device)
                 with _precision(device):
                     logits = network(tile)
-                total[(slice(None), *block)] += logits[0].float().softmax(0).cpu() * weight
+                total[:, block[0], block[1], block[2]] += logits[0].float().softmax(0).cpu() * weight
             else:
-                total[(0, *block)] += weight
+                total[0][block] += weight
             norm[block] += weight
             report(done / len(starts))
     k, j, i = working.shape

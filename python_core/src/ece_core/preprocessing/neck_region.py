@@ -54,9 +54,10 @@ def neck_region(volume: Volume) -> tuple[tuple[int, int, int], tuple[int, int, i
             "Check that the scan is a CT of the neck in Hounsfield units.",
         )
     k0, k1 = _axial_range(mask, coarse.spacing_mm[0])
-    rows, columns = mask[k0:k1].any(axis=(0, 2)), mask[k0:k1].any(axis=(0, 1))
-    low = np.array([k0, rows.argmax(), columns.argmax()], float)
-    high = np.array([k1, len(rows) - rows[::-1].argmax(), len(columns) - columns[::-1].argmax()], float)
+    rows = np.flatnonzero(mask[k0:k1].any(axis=(0, 2)))
+    columns = np.flatnonzero(mask[k0:k1].any(axis=(0, 1)))
+    low = np.array([k0, rows[0], columns[0]], float)
+    high = np.array([k1, rows[-1] + 1, columns[-1] + 1], float)
     factor = np.array(axial.shape) / np.array(coarse.shape)
     margin = MARGIN_MM / np.array(axial.spacing_mm)
     start = np.clip(np.floor(low * factor - margin), 0, axial.shape).astype(int)

@@ -113,7 +113,7 @@ class _Painter:
             k1 = min(k0 + CHUNK, self.shape[0])
             if self.scanner.couch:
                 block = hu[k0:k1]
-                np.maximum(block, couch_hu(self.x[None, None], self.y[None, :, None], 0.0, back), out=block)
+                np.maximum(block, couch_hu(self.x[None, None], self.y[None, :, None], back), out=block)
             inside = self._inside_skin(k0, k1)
             for structure, (low, high), tissue_hu in structures:
                 box = self._box(low, high, k0, k1)

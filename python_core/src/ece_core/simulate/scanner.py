@@ -59,11 +59,11 @@ def neck_grid(
 
 
 def patch_grid(
-    center_lps: Array, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]
+    center_lps: Array, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
 ) -> tuple[tuple[int, int, int], Array]:
-    """Shape and affine of a block centered on a point."""
+    """Shape (K, J, I) and affine of a block centered on a point."""
     half = (np.array(shape) - 1) / 2 * np.array(spacing_mm)
-    return shape, affine_from(spacing_mm, np.asarray(center_lps) - half[::-1])
+    return (shape[0], shape[1], shape[2]), affine_from(spacing_mm, np.asarray(center_lps) - half[::-1])
 
 
 def blur(array: Array, spacing_mm: tuple[float, float, float], fwhm_mm: float) -> Array:
@@ -115,12 +115,11 @@ def add_noise(
     hu += lines[:, :, None] * wave
 
 
-def couch_hu(x: Array, y: Array, z: Array, top_mm: float) -> Array:
+def couch_hu(x: Array, y: Array, top_mm: float) -> Array:
     """HU of a curved couch with a dense shell, -1000 where there is none. Broadcast coordinates in LPS mm."""
     sag = float(top_mm) - 0.0006 * x * x
     depth = y - sag
     half_width = 240.0
     inside = (depth > 0) & (depth < 42) & (np.abs(x) < half_width)
     shell = inside & ((depth < 3) | (depth > 39))
-    hu = np.where(shell, np.float32(-120), np.where(inside, np.float32(-930), np.float32(-1000)))
-    return hu + np.zeros_like(z, np.float32)
+    return np.where(shell, np.float32(-120), np.where(inside, np.float32(-930), np.float32(-1000)))

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from ece_core.errors import RunError
+
 
 def run(config, work, network, optimizer, schedule, batch, loss_of, device, report) -> Path:
     """Resume, step, log, checkpoint; returns the last checkpoint.
@@ -34,7 +36,13 @@ def run(config, work, network, optimizer, schedule, batch, loss_of, device, repo
         loss = loss_of(logits.float(), targets.to(device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        size = nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        if not torch.isfinite(size):
+            # torch 2.13's bfloat16 convolutions on CPU give such gradients for some small DenseNet layers.
+            raise RunError(
+                f"The gradient is not finite at step {step}.",
+                'Lower "learning_rate" or set "bf16" to false in the config and start again; the checkpoint is kept.',
+            )
         optimizer.step()
         schedule.step()
         total += float(loss.detach())

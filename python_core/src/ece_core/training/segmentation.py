@@ -106,7 +106,8 @@ class RealBackground:
 
     def __init__(self, path: Path, spacing_mm: float) -> None:
         with np.load(path, allow_pickle=False) as archive:
-            affine = affine_from(tuple(float(s) for s in archive["spacing_zyx_mm"]))
+            z, y, x = (float(s) for s in archive["spacing_zyx_mm"])
+            affine = affine_from((z, y, x))
             self.ct = Volume(archive["hu"].astype(np.int16), affine)
             targets = (archive["labels"] >= 8).astype(np.float32)
         self.targets = Volume(targets, affine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def _crop(patient, index, scanner, native_mm, shape, spacing_mm, rng) -> tuple[A
     return np.rint(hu).astype(np.int16), (share >= 0.5).astype(np.uint8)
 
 
-def _save(path: Path, **arrays: Array) -> None:
+def _save(path: Path, **arrays: Any) -> None:
     """Whole or not at all: a killed run leaves no half file under the final name."""
     part = path.with_name(f".{path.name}.{os.getpid()}.npz")
     np.savez_compressed(part, **arrays)
