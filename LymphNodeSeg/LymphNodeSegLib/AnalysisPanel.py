@@ -79,7 +79,7 @@ class AnalysisPanel:
     def enter(self) -> None:
         """The module is shown: offer the loaded scan, and let the worker load while the user looks at it."""
         if self.parameters.inputVolume is None:
-            self.parameters.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            self.parameters.inputVolume = firstScan()
         self.updateFromParameters()
         if not self._missing():
             self.run.client.warmUp()
@@ -204,10 +204,22 @@ class AnalysisPanel:
         self.ui.timeLabel.text = timeText(self.run.elapsed, self.run.remainingNow)
 
 
+HEATMAP_ATTRIBUTE = "ECE.HeatmapMethod"  # ece_core.scene marks its heatmaps, which are volumes too
+
+
+def firstScan():
+    """The first volume of the scene that may be a scan, or None."""
+    volumeNodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    scans = [node for node in volumeNodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+    return next((node for node in scans if not node.GetAttribute(HEATMAP_ATTRIBUTE)), None)
+
+
 def reasonNotAnalyzable(volumeNode) -> str:
     """Why this volume cannot be analyzed, in words that say what to do; empty: it can."""
     if volumeNode is None:
         return _("Choose a contrast neck CT first.")
+    if volumeNode.GetAttribute(HEATMAP_ATTRIBUTE):
+        return _("This volume is a heatmap. Choose the scan it was made from.")
     image = volumeNode.GetImageData()
     if image is None or 0 in image.GetDimensions():
         return _("The volume is empty. Load the scan again.")

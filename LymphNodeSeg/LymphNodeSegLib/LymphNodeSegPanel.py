@@ -15,9 +15,21 @@ class LymphNodeSegPanel(AnalysisPanel):
 
     requester = "Lymph Node Segmentation"
 
+    privateFolder: Path | None = None  # the result goes here for a moment: only what the scene holds is kept
+
     def resultFolder(self) -> str:
-        # Only what the scene holds is kept; a folder of its own because the worker wants a name that is free.
-        return str(Path(tempfile.mkdtemp(prefix="ece-", dir=slicer.app.temporaryPath)) / "result")
+        self.discardFolder()  # of a run that was cancelled
+        self.privateFolder = Path(tempfile.mkdtemp(prefix="ece-", dir=slicer.app.temporaryPath))
+        return str(self.privateFolder / "result")
+
+    def discardFolder(self) -> None:
+        if self.privateFolder is not None:
+            shutil.rmtree(self.privateFolder, ignore_errors=True)
+            self.privateFolder = None
+
+    def cleanup(self) -> None:
+        super().cleanup()
+        self.discardFolder()
 
     def showResult(self, folder: str, volumeNode) -> None:
         from ece_core.scene import load_result
@@ -25,7 +37,7 @@ class LymphNodeSegPanel(AnalysisPanel):
         try:
             nodes = load_result(folder, volumeNode)
         finally:
-            shutil.rmtree(Path(folder).parent, ignore_errors=True)
+            self.discardFolder()
         count = len(nodes.result.lymph_nodes)
         self.run.note = _("{count} lymph nodes found.").format(count=count) if count != 1 else _("1 lymph node found.")
         self.parameters.segmentation = nodes.segmentationNode

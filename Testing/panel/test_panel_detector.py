@@ -291,6 +291,18 @@ def test_a_volume_that_cannot_be_analyzed_says_why(detector, a_neck_ct, scene):
     assert "Harden the transform" in detector.ui.applyButton.toolTip
 
 
+def test_a_heatmap_is_not_offered_as_a_scan(reviewed, a_neck_ct, scene):
+    import sys
+
+    reviewed.parameters.inputVolume = reviewed.heatmaps["gradcam"]
+    reviewed.updateFromParameters()
+    assert reviewed.ui.applyButton.toolTip == "This volume is a heatmap. Choose the scan it was made from."
+    first_scan = sys.modules["LymphNodeSegLib.AnalysisPanel"].firstScan
+    assert first_scan() is a_neck_ct
+    scene.RemoveNode(a_neck_ct)
+    assert first_scan() is None
+
+
 @pytest.mark.parametrize("name", ["jumpButton", "reportButton", "heatmapMethodComboBox", "heatmapOpacitySlider",
                                   "heatmapThresholdSlider"])
 def test_without_a_result_its_buttons_say_why(detector, name):
@@ -478,11 +490,13 @@ def test_a_folder_that_is_no_result_is_told_in_the_panel(detector, tmp_path):
     assert detector.ui.fixLabel.text.startswith("Choose a folder")
 
 
-def test_opening_a_saved_result_imports_no_torch(reviewed):
+def test_a_saved_result_opens_without_torch_and_monai(detector, a_result_folder, monkeypatch):
     import sys
 
-    assert reviewed.result is not None
-    assert "torch" not in sys.modules
+    for name in ("torch", "monai"):
+        monkeypatch.setitem(sys.modules, name, None)  # importing it raises
+    detector.openResult(str(a_result_folder))
+    assert detector.run.problem == "" and detector.ui.lymphNodeTable.rowCount == 3
 
 
 def test_the_report_opens_in_the_browser(reviewed, a_result_folder, monkeypatch):

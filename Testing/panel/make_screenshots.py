@@ -1,0 +1,88 @@
+"""Renders both panels to PNG: python Testing/panel/make_screenshots.py [FOLDER]
+
+FOLDER is Resources/Screenshots unless given. The panels are the real ones on the stand-ins of the panel tests, in
+front of a fake worker and a phantom: how the widgets look is this machine's, what they say is the extension's.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+for folder in (HERE, HERE.parent / "mrml", HERE.parents[1] / "LymphNodeSeg", HERE.parents[1] / "ECEDetector"):
+    sys.path.insert(0, str(folder))
+
+import panel_host  # noqa: E402
+
+WIDTH = 460
+
+
+def shoot(widget, path: Path) -> None:
+    """The panel at its own height, as it stands in the module panel of the application."""
+    parent = widget.parent
+    parent.setFixedWidth(WIDTH)
+    for _ in range(3):  # labels that wrap know their height only once they know their width
+        panel_host.processEvents()
+        parent.setFixedHeight(max(parent.layout().heightForWidth(WIDTH), parent.layout().minimumSize().height()))
+    panel_host.processEvents()
+    parent.grab().save(str(path))
+    print(path)
+
+
+def detector_states(worker, result: Path, out: Path) -> None:
+    import slicer
+
+    slicer.packaging.installed = {"scipy>=1.11"}
+    widget = panel_host.openModule("ECEDetector", worker.makeProcess)
+    panel = widget.panel
+    shoot(widget, out / "ECEDetector_setup.png")
+    slicer.packaging.installed = None
+    panel.enter()
+    worker.mode = "slow"
+    panel_host.click(panel.ui.applyButton)
+    panel_host.waitFor(lambda: panel.run.fraction == 0.6, "progress")
+    shoot(widget, out / "ECEDetector_running.png")
+    panel.run.cancel()
+    panel_host.waitFor(lambda: not panel.run.isActive, "the cancel")
+    worker.mode = "error"
+    panel_host.click(panel.ui.applyButton)
+    panel_host.waitFor(lambda: panel.run.problem, "the error")
+    shoot(widget, out / "ECEDetector_error.png")
+    panel.openResult(str(result))
+    panel.run.note = ""
+    panel_host.processEvents()
+    panel_host.clickRow(panel.ui.lymphNodeTable, 0)
+    panel.refresh()
+    shoot(widget, out / "ECEDetector_result.png")
+    widget.cleanup()
+
+
+def segmenter_states(worker, out: Path) -> None:
+    worker.mode = "happy"
+    widget = panel_host.openModule("LymphNodeSeg", worker.makeProcess)
+    widget.enter()
+    panel_host.click(widget.panel.ui.applyButton)
+    panel_host.waitFor(lambda: not widget.panel.run.isActive, "the end of the run")
+    shoot(widget, out / "LymphNodeSeg_done.png")
+    widget.cleanup()
+
+
+def main(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        panel_host.startQt().setStyle("Fusion")
+        panel_host.startSlicer(folder)
+        import a_result
+
+        a_result.addVolume()
+        result = a_result.write(folder / "saved")
+        worker = panel_host.FakeWorker(folder / "asked.jsonl", result)
+        detector_states(worker, result, out)
+        segmenter_states(worker, out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parents[1] / "Resources" / "Screenshots")
