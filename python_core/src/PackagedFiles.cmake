@@ -2,7 +2,36 @@
 set(ECE_CORE_SCRIPTS
   ece_core/__init__.py
   ece_core/classes.py
+  ece_core/cli/__init__.py
+  ece_core/cli/__main__.py
+  ece_core/cli/analyze.py
+  ece_core/cli/arguments.py
+  ece_core/cli/classify.py
+  ece_core/cli/console.py
+  ece_core/cli/doctor.py
+  ece_core/cli/evaluate.py
+  ece_core/cli/explain.py
+  ece_core/cli/export.py
+  ece_core/cli/main.py
+  ece_core/cli/models.py
+  ece_core/cli/progress.py
+  ece_core/cli/segment.py
+  ece_core/cli/show_result.py
+  ece_core/cli/simulate.py
+  ece_core/cli/table.py
+  ece_core/cli/train.py
   ece_core/errors.py
+  ece_core/evaluation/__init__.py
+  ece_core/evaluation/bootstrap.py
+  ece_core/evaluation/calibration.py
+  ece_core/evaluation/classification.py
+  ece_core/evaluation/cohort.py
+  ece_core/evaluation/overlap.py
+  ece_core/evaluation/page.py
+  ece_core/evaluation/plots.py
+  ece_core/evaluation/roc.py
+  ece_core/evaluation/segmentation.py
+  ece_core/evaluation/table.py
   ece_core/explain/__init__.py
   ece_core/explain/classifier.py
   ece_core/explain/engine.py
@@ -15,8 +44,10 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/target.py
   ece_core/export/__init__.py
   ece_core/export/dicom_seg.py
+  ece_core/export/key_images.py
   ece_core/export/lymph_nodes_csv.py
   ece_core/export/nrrd.py
+  ece_core/export/report.py
   ece_core/export/result.py
   ece_core/export/result_folder.py
   ece_core/export/seg_nrrd.py
@@ -49,6 +80,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/lymph_nodes/axial_sections.py
   ece_core/lymph_nodes/feret.py
   ece_core/lymph_nodes/instances.py
+  ece_core/lymph_nodes/levels.py
   ece_core/lymph_nodes/lymph_node.py
   ece_core/lymph_nodes/measures.py
   ece_core/lymph_nodes/necrosis.py
@@ -119,5 +151,6 @@ set(ECE_CORE_SCRIPTS
   ece_core/worker/warm_process.py
 )
 set(ECE_CORE_RESOURCES
+  ece_core/export/report.css
   ece_core/py.typed
 )
