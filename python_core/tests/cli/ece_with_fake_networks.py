@@ -1,7 +1,8 @@
 """`ece` over fake networks, forked from a process that has imported everything, so that a start costs nothing.
 
 Reads JSON lines {arguments, output, segmentation_s}; for each it forks `ece ARGUMENTS` with stdout and stderr in the
-file OUTPUT, whose segmentation takes that long, and prints {pid}, then {pid, code} when that process has ended (code negative: the signal that killed it).
+file OUTPUT and a segmentation that takes that long. Prints {pid}, then {pid, code} when that process has ended (code
+negative: the signal that killed it).
 """
 
 import json

@@ -14,7 +14,7 @@ from ece_core.io import write_image
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 import fake_networks
 
-PATIENCE_S = 30  # a busy test machine; what is promised sooner is measured by the test itself
+PATIENCE_S = 180  # a busy test machine; what is promised sooner is measured by the test itself
 
 
 class Worker:
@@ -81,6 +81,14 @@ def a_worker():
         if worker.process.poll() is None:
             worker.process.kill()
             worker.process.wait()
+
+
+@pytest.fixture(scope="module")
+def the_worker():
+    """One worker for all tests that do not cancel, kill or end it: a start costs seconds."""
+    worker = Worker("quick")
+    yield worker
+    worker.end()
 
 
 @pytest.fixture

@@ -31,21 +31,20 @@ def test_a_run_from_request_to_result(a_worker, a_ct_file, tmp_path):
     assert len(read_result(tmp_path / "out").lymph_nodes) == 2
 
 
-def test_the_second_run_is_in_the_same_warm_process(a_worker, a_ct_file, tmp_path):
-    worker = a_worker()
-    worker.wait_for("ready")
-    first = worker.warm_process().pid
+def test_the_second_run_is_in_the_same_warm_process(the_worker, a_ct_file, tmp_path):
+    the_worker.send(id="w", request="warmup")
+    the_worker.wait_for("ready", id="w")
+    first = the_worker.warm_process().pid
     for name in ("a", "b"):
-        worker.send(**analyze_request(a_ct_file, tmp_path / name, id=name))
-        worker.wait_for("result", id=name)
-    assert worker.warm_process().pid == first
+        the_worker.send(**analyze_request(a_ct_file, tmp_path / name, id=name))
+        the_worker.wait_for("result", id=name)
+    assert the_worker.warm_process().pid == first
 
 
-def test_runs_wait_for_their_turn(a_worker, a_ct_file, tmp_path):
-    worker = a_worker()
+def test_runs_wait_for_their_turn(the_worker, a_ct_file, tmp_path):
     for name in ("a", "b", "c"):
-        worker.send(**analyze_request(a_ct_file, tmp_path / name, id=name))
-    assert [worker.wait_for("result")["id"] for _ in range(3)] == ["a", "b", "c"]
+        the_worker.send(**analyze_request(a_ct_file, tmp_path / name, id=name))
+    assert [the_worker.wait_for("result")["id"] for _ in range(3)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("behaviour", ["slow", "deaf"])
@@ -128,14 +127,13 @@ def test_a_killed_process_is_an_error_in_words_and_the_next_run_works(a_worker, 
         pytest.param('{"id": 7, "request": "classify", "ct": "x", "mask": "y"}', 7, "out or label", id="classify what"),
     ],
 )
-def test_lines_that_are_no_request_get_an_error_and_the_worker_goes_on(line, id, words, a_worker):
-    worker = a_worker()
-    worker.send_line(line)
-    event = worker.wait_for("error")
+def test_lines_that_are_no_request_get_an_error_and_the_worker_goes_on(line, id, words, the_worker):
+    the_worker.send_line(line)
+    event = the_worker.wait_for("error")
     assert event["id"] == id and event["kind"] == "input" and event["fix"]
     assert re.search(words, event["problem"])
-    worker.send(id="w", request="warmup")
-    worker.wait_for("ready", id="w")
+    the_worker.send(id="w", request="warmup")
+    the_worker.wait_for("ready", id="w")
 
 
 @pytest.mark.parametrize(
@@ -147,10 +145,9 @@ def test_lines_that_are_no_request_get_an_error_and_the_worker_goes_on(line, id,
         pytest.param({"device": 1}, "device is not text", id="device a number"),
     ],
 )
-def test_options_that_are_wrong(options, words, a_worker, a_ct_file, tmp_path):
-    worker = a_worker()
-    worker.send(**analyze_request(a_ct_file, tmp_path / "out", **options))
-    event = worker.wait_for("error")
+def test_options_that_are_wrong(options, words, the_worker, a_ct_file, tmp_path):
+    the_worker.send(**analyze_request(a_ct_file, tmp_path / "out", **options))
+    event = the_worker.wait_for("error")
     assert event["kind"] == "input" and words in event["problem"]
 
 
@@ -180,30 +177,31 @@ def test_an_unexpected_failure_says_its_kind_and_nothing_of_the_patient(a_worker
     assert "DOE" not in said and "ValueError" in worker.stderr()
 
 
-def test_classify_one_edited_lymph_node(a_worker, a_ct_file, tmp_path):
+def test_classify_one_edited_lymph_node(the_worker, a_ct_file, tmp_path):
     from fake_networks import a_neck_ct
 
     ct = a_neck_ct()
     write_image(ct.with_array((ct.array == 400).astype("uint8") * 2), tmp_path / "mask.nrrd")
-    worker = a_worker()
-    worker.send(id=1, request="classify", ct=str(a_ct_file), mask=str(tmp_path / "mask.nrrd"), label=2)
-    event = worker.wait_for("result", "error")
+    the_worker.send(id=1, request="classify", ct=str(a_ct_file), mask=str(tmp_path / "mask.nrrd"), label=2)
+    event = the_worker.wait_for("result", "error")
     assert event["folder"] is None and event["lymph_node"]["id"] == "LN2"
     assert event["lymph_node"]["ece_probability"] == pytest.approx(0.4) and event["warnings"] == []
 
 
-def test_explain_adds_a_heatmap(a_worker, a_ct_file, tmp_path):
-    worker = a_worker()
-    worker.send(**analyze_request(a_ct_file, tmp_path / "out", explain=[]))
-    worker.wait_for("result")
-    worker.send(id=2, request="explain", ct=str(a_ct_file), result=str(tmp_path / "out"), method="gradcam")
-    event = worker.wait_for("result", "error")
+def test_explain_adds_a_heatmap(the_worker, a_ct_file, tmp_path):
+    the_worker.send(**analyze_request(a_ct_file, tmp_path / "out", explain=[]))
+    the_worker.wait_for("result")
+    the_worker.send(id=2, request="explain", ct=str(a_ct_file), result=str(tmp_path / "out"), method="gradcam")
+    event = the_worker.wait_for("result", "error")
     assert event["id"] == 2 and event["file"] == str(tmp_path / "out" / "heatmaps" / "gradcam.nrrd")
     assert [entry["method"] for entry in read_result(tmp_path / "out").heatmaps] == ["gradcam"]
 
 
-@pytest.mark.parametrize("ending", ["stdin closes", "quit", "SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("behaviour", ["quick", "deaf"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("behaviour", "ending"),
+    [("quick", "stdin closes"), ("deaf", "stdin closes"), ("deaf", "quit"), ("deaf", "SIGTERM"), ("deaf", "SIGINT")],
+)
 def test_the_worker_ends_with_its_children_and_leaves_nothing(ending, behaviour, a_worker, a_ct_file, tmp_path):
     worker = a_worker(behaviour)
     worker.wait_for("ready")
