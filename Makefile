@@ -59,7 +59,7 @@ screenshots: setup system
 	$(RUN) scripts/make_screenshots.py
 
 package-lists:
-	$(PYTHON) scripts/update_package_lists.py
+	$(PYTHON) Testing/panel/list_packaged_files.py
 
 clean:
 	rm -rf $(VENV) $(NO_TORCH) build demo

@@ -37,7 +37,13 @@ class Bundle:
 
     def summary(self) -> dict[str, str]:
         """What `result.json` says of it."""
-        return {"name": self.name, "version": self.version, "task": self.task, "sha256": self.sha256}
+        return {
+            "name": self.name,
+            "version": self.version,
+            "task": self.task,
+            "sha256": self.sha256,
+            "training": self.spec["training_data"],
+        }
 
 
 def user_models_folder() -> Path:

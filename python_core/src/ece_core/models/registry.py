@@ -19,8 +19,14 @@ def _unet(arguments: dict[str, Any]) -> nn.Module:
 
 def _densenet(arguments: dict[str, Any]) -> nn.Module:
     from monai.networks.nets import DenseNet
+    from torch import nn
 
-    return DenseNet(spatial_dims=3, **arguments)
+    arguments = dict(arguments)
+    stem_pool = arguments.pop("stem_pool", True)
+    network = DenseNet(spatial_dims=3, **arguments)
+    if not stem_pool:  # a breach of 1 to 2 mm is gone after two halvings in a row
+        network.features.pool0 = nn.Identity()
+    return network
 
 
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {"DynUNet": _unet, "DenseNet": _densenet}

@@ -16,6 +16,7 @@ from torch import nn
 
 from ece_core.models.registry import build
 from ece_core.preprocessing import window
+from ece_core.preprocessing.window import WINDOW_HU
 from ece_core.training.loop import run
 from ece_core.training.simulated_data import classification_crops, make
 
@@ -44,12 +45,12 @@ class Blocks:
             # ENE and P, the pair that is hard to tell apart, four times in five.
             label = (1, 2, 1, 2, 0)[(step * self.config["batch_size"] + n) % 5]
             chosen = int(rng.choice(self.by_class[label]))
-            images.append(augment(self.hu[chosen], self.mask[chosen], rng))
+            images.append(augment(self.hu[chosen], self.mask[chosen], rng, tuple(self.config["window_hu"])))
             labels.append(label)
         return torch.from_numpy(np.stack(images)), torch.tensor(labels)
 
 
-def augment(hu: Array, mask: Array, rng: np.random.Generator) -> Array:
+def augment(hu: Array, mask: Array, rng: np.random.Generator, window_hu: tuple[float, float] = WINDOW_HU) -> Array:
     """(2, K, J, I): flips, turns by 90 degrees in the axial plane, shifts, noise, blur, HU offset, mask jitter."""
     mask = jitter_mask(mask, rng)
     shift = [int(v) for v in rng.integers((-2, -4, -4), (3, 5, 5))]
@@ -60,7 +61,7 @@ def augment(hu: Array, mask: Array, rng: np.random.Generator) -> Array:
     hu = hu * float(rng.normal(1, 0.03)) + float(rng.normal(0, 8))
     if rng.random() < 0.4:
         hu = hu + rng.standard_normal(hu.shape).astype(np.float32) * float(rng.uniform(2, 10))
-    block = np.stack([window(hu), mask.astype(np.float32)])
+    block = np.stack([window(hu, window_hu), mask.astype(np.float32)])
     for axis in (1, 2, 3):
         if rng.random() < 0.5:
             block = np.flip(block, axis)

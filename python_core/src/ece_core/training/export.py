@@ -11,7 +11,7 @@ from ece_core.models.registry import build
 from ece_core.preprocessing.window import WINDOW_HU
 
 BUNDLE_TASK = {"segmentation": "lymph_node_segmentation", "classification": "lymph_node_classification"}
-NOT_MEASURED = {"note": "Not measured yet. 'scripts/update_model_cards.py' writes the figures of held-out cases here."}
+NOT_MEASURED = {"note": "Not measured yet. 'scripts/evaluate_models.py' writes the figures of held-out cases here."}
 INTENDED_USE = (
     "Research and software development with simulated scans. Not a medical device; not for diagnosis, staging or "
     "treatment. Nothing is known about its performance on patients."
@@ -32,7 +32,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
     """The model card but for schema, SHA-256 and measured figures."""
     inputs = {
         "spacing_mm": config["spacing_mm"],
-        "window_hu": list(WINDOW_HU),
+        "window_hu": list(config.get("window_hu", WINDOW_HU)),
         "patch_size": config["patch_size"],
         "channels": ["CT"] if config["task"] == "segmentation" else ["CT", "lymph node mask"],
     }
