@@ -1,3 +1,5 @@
 # Written by Testing/panel/list_packaged_files.py; do not edit.
 set(SHARED_RESOURCES
+  Models/lymph-node-unet/model.json
+  Models/lymph-node-unet/weights.safetensors
 )

@@ -45,7 +45,6 @@ class LymphNodeTable:
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(PROBABILITY, qt.QHeaderView.Interactive)
         header.resizeSection(PROBABILITY, PROBABILITY_WIDTH)
-        header.setStretchLastSection(True)
         header.sectionClicked.connect(self.onHeaderClicked)
         self.widget.connect("itemSelectionChanged()", self.onSelectionChanged)
         self.widget.connect("cellDoubleClicked(int,int)", self.onCellActivated)

@@ -45,7 +45,20 @@ def qtOffers(className: str, name: str) -> bool:
 
 
 def isQtProperty(className: str, name: str) -> bool:
-    return getattr(QtWidgets, className).staticMetaObject.indexOfProperty(name) >= 0
+    return name in QT_PROPERTIES[className]
+
+
+def qtProperties() -> dict[str, set[str]]:
+    """Property names of all widget classes."""
+    found = {}
+    for className in dir(QtWidgets):
+        meta = getattr(getattr(QtWidgets, className), "staticMetaObject", None)
+        if meta is not None:
+            found[className] = {meta.property(index).name() for index in range(meta.propertyCount())}
+    return found
+
+
+QT_PROPERTIES = qtProperties()  # now: PySide may delete the meta object of a class along with its last widget
 
 
 class HeldToApi:
