@@ -36,8 +36,10 @@ def test_killed_at_ten_random_moments_no_half_result_is_left(start_ece, a_ct_fil
     assert_whole(place / "whole")
 
     generator = random.Random(2)
-    out, killed, leftovers = place / "out", 0, 0
-    for _ in range(10):
+    out, killed, leftovers, tries = place / "out", 0, 0, 0
+    while killed < 10 or leftovers < 1:  # a run that had ended before the signal came does not count
+        tries += 1
+        assert tries <= 60, "the signals keep missing the runs"
         run = start_ece("analyze", a_ct_file, out, "--json")
         # Between two lines it says, not after some seconds: on a busy machine a run can take a hundred times as long.
         run.wait_until_it_says("\n", times=generator.randrange(lines))
@@ -47,7 +49,6 @@ def test_killed_at_ten_random_moments_no_half_result_is_left(start_ece, a_ct_fil
         if out.exists():
             assert_whole(out)
             shutil.rmtree(out)
-    assert killed >= 5 and leftovers >= 1  # the moments did fall into runs that were under way
 
     last = start_ece("analyze", a_ct_file, out)
     assert last.wait() == 0, last.said()

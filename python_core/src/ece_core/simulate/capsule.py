@@ -155,7 +155,8 @@ class SimulatedLymphNode:
         """0 to 1: how much of the perinodal fat a strand replaces here."""
         if self.stranding <= 0:
             return np.zeros(outer.shape, np.float32)
-        where = self.breach.nearness(unit) if self.breach else 1.0
-        sheet = np.clip(1 - np.abs(self.strands(*points)) / 0.35, 0, 1)
-        fade = np.clip(1 - outer / (STRANDING_REACH_MM * (0.4 + 0.6 * self.stranding)), 0, 1) * (outer > 0)
+        where = np.clip(1.6 * self.breach.nearness(unit), 0, 1) if self.breach else 1.0
+        sheet = np.clip(1.4 - np.abs(self.strands(*points)) / 0.45, 0, 1)
+        reach = STRANDING_REACH_MM * (0.5 + 0.5 * self.stranding)
+        fade = np.clip(1.8 * (1 - outer / reach), 0, 1) * (outer > 0)
         return np.asarray(self.stranding * where * sheet * fade, np.float32)

@@ -45,7 +45,7 @@ class Blocks:
             # ENE and P, the pair that is hard to tell apart, four times in five.
             label = (1, 2, 1, 2, 0)[(step * self.config["batch_size"] + n) % 5]
             chosen = int(rng.choice(self.by_class[label]))
-            images.append(augment(self.hu[chosen], self.mask[chosen], rng, tuple(self.config["window_hu"])))
+            images.append(augment(self.hu[chosen], self.mask[chosen], rng, tuple(self.config.get("window_hu", WINDOW_HU))))
             labels.append(label)
         return torch.from_numpy(np.stack(images)), torch.tensor(labels)
 

@@ -38,6 +38,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
     }
     if "tile_size" in config:
         inputs["tile_size"] = config["tile_size"]
+    layer = {"gradcam_layer": config["gradcam_layer"]} if "gradcam_layer" in config else {}
     return {
         "name": config["name"],
         "version": config["version"],
@@ -45,6 +46,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
         "architecture": config["architecture"],
         "arguments": config["arguments"],
         "input": inputs,
+        **layer,
         "labels": list(CLASS_NAMES),
         "target": "pENE",
         "training_data": _training_data(config, with_real_ct),
