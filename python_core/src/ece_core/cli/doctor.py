@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -68,7 +69,7 @@ def examine() -> Iterator[Finding]:
     yield _guarded("DICOM compressions", _decoders)
     yield _guarded("device", _device)
     for task in ("lymph_node_segmentation", "lymph_node_classification"):
-        yield _guarded(f"model {task.removeprefix('lymph_node_')}", lambda task=task: _model(task))
+        yield _guarded(f"model {task.removeprefix('lymph_node_')}", partial(_model, task))
 
 
 def _python() -> Finding:

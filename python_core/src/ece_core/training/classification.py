@@ -28,6 +28,7 @@ class Blocks:
 
     def __init__(self, config: dict[str, Any], files: list[Path]) -> None:
         self.config = config
+        self.window_hu = tuple(config.get("window_hu", WINDOW_HU))
         hu, masks, labels = [], [], []
         for path in files:
             with np.load(path) as archive:
@@ -45,7 +46,7 @@ class Blocks:
             # ENE and P, the pair that is hard to tell apart, four times in five.
             label = (1, 2, 1, 2, 0)[(step * self.config["batch_size"] + n) % 5]
             chosen = int(rng.choice(self.by_class[label]))
-            images.append(augment(self.hu[chosen], self.mask[chosen], rng, tuple(self.config.get("window_hu", WINDOW_HU))))
+            images.append(augment(self.hu[chosen], self.mask[chosen], rng, self.window_hu))
             labels.append(label)
         return torch.from_numpy(np.stack(images)), torch.tensor(labels)
 

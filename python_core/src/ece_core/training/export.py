@@ -52,7 +52,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
         "training_data": _training_data(config, with_real_ct),
         "training": {key: config[key] for key in ("seed", "data_seed", "cases", "steps", "batch_size", "difficulty")},
         "metrics": NOT_MEASURED,
-        "limits": [],
+        "limits": config.get("limits", []),
         "license": "Apache-2.0",
         "intended_use": INTENDED_USE,
     }
