@@ -7,7 +7,7 @@ import pytest
 import torch
 from ece_core.errors import InputError
 from ece_core.models import load_bundle
-from ece_core.training.classification import augment, jitter_mask
+from ece_core.training.classification import Blocks, augment, jitter_mask
 from ece_core.training.loop import run
 from ece_core.training.main import load_config, main
 from ece_core.training.segmentation import IGNORE, RealBackground, loss_function
@@ -50,6 +50,13 @@ def test_training_writes_a_bundle_that_loads_and_names_its_data(tiny_work):
     assert "4 simulated patients" in bundle.spec["training_data"]
     assert "Not a medical device" in bundle.spec["intended_use"]
     assert (tiny_work / "work" / "curve.csv").read_text().count("\n") == 2
+
+
+def test_a_class_without_a_lymph_node_is_named(tmp_path):
+    np.savez(tmp_path / "crops.npz", hu=np.zeros((1, 4, 4, 4), np.int16), mask=np.ones((1, 4, 4, 4), np.uint8),
+             label=np.array([0]))  # fmt: skip
+    with pytest.raises(InputError, match='class P or ENE is among the 1 training cases.*Raise "cases"'):
+        Blocks(CLASSIFICATION, [tmp_path / "crops.npz"])
 
 
 def linear_task(work, steps, stop_at=None):

@@ -14,6 +14,8 @@ import torch
 from scipy import ndimage
 from torch import nn
 
+from ece_core.classes import CLASS_NAMES
+from ece_core.errors import InputError
 from ece_core.models.registry import build
 from ece_core.preprocessing import window
 from ece_core.preprocessing.window import WINDOW_HU
@@ -37,6 +39,12 @@ class Blocks:
                 labels.append(archive["label"])
         self.hu, self.mask, self.label = np.concatenate(hu), np.concatenate(masks), np.concatenate(labels)
         self.by_class = [np.flatnonzero(self.label == c) for c in range(3)]
+        absent = [name for name, rows in zip(CLASS_NAMES, self.by_class, strict=True) if len(rows) == 0]
+        if absent:
+            raise InputError(
+                f"No lymph node of class {' or '.join(absent)} is among the {len(files)} training cases.",
+                'Raise "cases" in the config: half of the simulated patients have no ENE.',
+            )
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(n, 2, k, j, i) float32 and (n,) int64."""
