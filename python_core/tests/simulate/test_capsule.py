@@ -16,9 +16,9 @@ def a_lymph_node(breach=None, **options):
     return SimulatedLymphNode(**{**values, **options})
 
 
-def a_breach(extent_mm=3.0):
+def a_breach(extent_mm=3.0, **options):
     smooth = WaveNoise(np.zeros((1, 3)), np.array([0.0]))
-    return Breach(np.array([[1.0, 0, 0]]), np.array([0.5]), extent_mm, smooth)
+    return Breach(np.array([[1.0, 0, 0]]), np.array([0.5]), extent_mm, smooth, np.array([1.0]), **options)
 
 
 def along_x(distance):
@@ -42,7 +42,7 @@ def test_the_twin_differs_only_where_the_breach_is():
     points = np.random.default_rng(1).uniform(-2, 42, (5000, 3))
     _, with_breach, unit = node.field(*points.T)
     _, repaired, _ = node.repaired().field(*points.T)
-    away = np.arccos(np.clip(unit[0], -1, 1)) > 0.5
+    away = node.breach.nearness(unit) == 0
     np.testing.assert_array_equal(with_breach[away], repaired[away])
     assert (with_breach[~away] <= repaired[~away]).all()
 
@@ -59,7 +59,7 @@ def test_necrosis_lies_below_the_rim_and_hilum_is_fat():
 
 
 def test_strands_lie_outside_of_the_node_and_fade_with_distance():
-    node = a_lymph_node(stranding=1.0)
+    node = a_lymph_node(inflammation=1.0)
     density = node.strand_density(np.array([-1.0, 1.0, 20.0]), (np.ones(3),) * 3, (np.zeros(3),) * 3)
     assert density[0] == 0
     assert density[1] > 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,45 +12,104 @@ from ece_core.simulate.shapes import WaveNoise
 Array = np.ndarray
 
 STRANDING_REACH_MM = 8.0  # perinodal shell in which strands are looked for (clinical reference, 5.5)
+JOIN_MM = 0.6  # radius of the fillet where a tongue leaves the capsule [own choice]
+
+
+@dataclass(frozen=True, eq=False)
+class Tongue:
+    """A finger of tumor that leaves the capsule, tapers and bends.
+
+    Parameters
+    ----------
+    root, tip
+        Unit directions from the center (LPS) in which it leaves the capsule and in which it ends.
+    reach
+        0 to 1, share of the breach's extent.
+    radius_mm
+        At its root; half of that at its tip.
+    """
+
+    root: Array
+    tip: Array
+    reach: float
+    radius_mm: float
 
 
 @dataclass(frozen=True, eq=False)
 class Breach:
-    """Where and how far tumor grows through the capsule.
+    """Where and how far tumor grows through the capsule, and the strands and soft margin that it causes.
+
+    All of it lies where :meth:`nearness` is above zero, so that repairing the capsule changes nothing elsewhere.
 
     Parameters
     ----------
     directions
-        (M, 3) unit vectors from the center, LPS: one cap each.
+        (M, 3) unit vectors from the center, LPS: one site each.
     half_angles
         (M,) rad.
     extent_mm
         Largest distance beyond the capsule. Log-normal, median 1.6 mm (Apisarnthanarax 2006).
+    ridges
+        Roughness of the caps over directions.
+    caps
+        (M,) height of the broad cap at each site, 0 to 1 of ``extent_mm``.
+    tongues
+        Fingers into the fat.
+    stranding, strands
+        0 to 1, density of strands in the fat over the breach, and where they run.
+    blur_mm
+        How much softer the margin is over the breach.
     """
 
     directions: Array
     half_angles: Array
     extent_mm: float
     ridges: WaveNoise
+    caps: Array
+    tongues: tuple[Tongue, ...] = ()
+    stranding: float = 0.0
+    strands: WaveNoise | None = None
+    blur_mm: float = 0.0
 
-    def height(self, direction: tuple[Array, Array, Array]) -> Array:
-        """Growth beyond the capsule (mm) in unit directions; zero away from the caps."""
+    def _angles(self, direction: tuple[Array, Array, Array]):
+        """Angle to each site over its half angle."""
         x, y, z = direction
-        tallest: Array = np.zeros(np.broadcast_shapes(x.shape, y.shape, z.shape), np.float32)
         for axis, half_angle in zip(self.directions.tolist(), self.half_angles.tolist(), strict=True):
-            angle = np.arccos(np.clip(axis[0] * x + axis[1] * y + axis[2] * z, -1, 1))
-            tallest = np.maximum(tallest, np.clip(1.5 * (1 - angle / half_angle), 0, 1))
-        rough = np.clip(0.75 + 0.45 * self.ridges(x, y, z), 0.15, 1.3) / 1.3
-        return self.extent_mm * tallest * (3 - 2 * tallest) * tallest * np.where(tallest > 0, rough, 0) ** 0.7
+            yield np.arccos(np.clip(axis[0] * x + axis[1] * y + axis[2] * z, -1, 1)) / half_angle
+
+    def cap_height(self, direction: tuple[Array, Array, Array]) -> Array:
+        """Height of the caps (mm) in unit directions; zero away from them, their share of the extent on their axes."""
+        x, y, z = direction
+        rough = np.clip(0.65 + 0.5 * self.ridges(x, y, z), 0.1, 1.0)
+        tallest: Array = np.zeros(np.broadcast_shapes(x.shape, y.shape, z.shape), np.float32)
+        for angle, share in zip(self._angles(direction), self.caps.tolist(), strict=True):
+            flank = np.clip(1.5 * (1 - angle), 0, 1)
+            peak = np.clip(1 - angle / 0.4, 0, 1)
+            tallest = np.maximum(tallest, share * flank * flank * (3 - 2 * flank) * (rough + (1 - rough) * peak))
+        return tallest * np.float32(self.extent_mm)
 
     def nearness(self, direction: tuple[Array, Array, Array]) -> Array:
-        """1 over a cap, falling to 0 at twice its half angle: where strands and blur sit."""
+        """1 over a site, falling to 0 at twice its half angle: the sector of the breach."""
         x, y, z = direction
         near: Array = np.zeros(np.broadcast_shapes(x.shape, y.shape, z.shape), np.float32)
-        for axis, half_angle in zip(self.directions.tolist(), self.half_angles.tolist(), strict=True):
-            angle = np.arccos(np.clip(axis[0] * x + axis[1] * y + axis[2] * z, -1, 1))
-            near = np.maximum(near, np.clip(2 - angle / half_angle, 0, 1))
+        for angle in self._angles(direction):
+            near = np.maximum(near, np.clip(2 - angle, 0, 1))
         return near
+
+
+def _tapered(points: tuple[Array, Array, Array], start: Array, end: Array, radius_mm: float) -> Array:
+    """Distance to a finger from ``start`` to ``end`` that is half as thick at its end."""
+    (sx, sy, sz), (ax, ay, az) = start.tolist(), (end - start).tolist()
+    px, py, pz = points[0] - sx, points[1] - sy, points[2] - sz
+    along = np.clip((px * ax + py * ay + pz * az) / max(ax * ax + ay * ay + az * az, 1e-9), 0, 1)
+    dx, dy, dz = px - along * ax, py - along * ay, pz - along * az
+    return np.asarray(np.sqrt(dx * dx + dy * dy + dz * dz) - radius_mm * (1 - 0.5 * along))
+
+
+def smooth_minimum(a: Array, b: Array, radius_mm: float) -> Array:
+    """Union of two distances with a fillet; never above the smaller one, never more than a quarter radius below it."""
+    near = np.maximum(radius_mm - np.abs(a - b), 0) / radius_mm
+    return np.minimum(a, b) - near * near * np.float32(radius_mm / 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +128,9 @@ class SimulatedLymphNode:
         (``None``: no necrosis).
     hilum
         Center and radius of a fatty hilum relative to the radii, or ``None``.
-    stranding
-        0 to 1, density of strands in the fat around the node (over the caps, or all around without a breach).
+    inflammation, strands, inflamed_side
+        0 to 1, density of strands in the fat that no breach caused, where they run, and the unit direction they
+        lie towards (``None``: all around).
     blur_mm
         Softness of the margin beyond the scanner's own.
     """
@@ -87,7 +148,8 @@ class SimulatedLymphNode:
     core_hu: float = 20.0
     rim_mm: float | None = None
     hilum: tuple[Array, float] | None = None
-    stranding: float = 0.0
+    inflammation: float = 0.0
+    inflamed_side: Array | None = None
     blur_mm: float = 0.2
     breach: Breach | None = None
 
@@ -100,6 +162,11 @@ class SimulatedLymphNode:
     def extent_mm(self) -> float:
         return self.breach.extent_mm if self.breach else 0.0
 
+    @property
+    def stranding(self) -> float:
+        """0 to 1, density of the strands around the node, of whatever cause."""
+        return max(self.inflammation, self.breach.stranding if self.breach else 0.0)
+
     def bounds(self) -> tuple[Array, Array]:
         """Box that holds the node, its breach and its strands."""
         reach = np.sqrt(((self.axes * self.radii_mm) ** 2).sum(axis=1)) * (1 + 2.2 * self.lobulation)
@@ -107,7 +174,7 @@ class SimulatedLymphNode:
         return self.center_lps - reach, self.center_lps + reach
 
     def repaired(self) -> SimulatedLymphNode:
-        """The counterfactual twin: the same lymph node with its capsule whole."""
+        """The counterfactual twin: the same lymph node, its capsule whole, without the breach's strands and blur."""
         return replace(self, breach=None)
 
     def moved_to(self, center_lps: Array) -> SimulatedLymphNode:
@@ -118,13 +185,43 @@ class SimulatedLymphNode:
         dx, dy, dz = (np.asarray(v - c, np.float32) for v, c in zip((x, y, z), self.center_lps.tolist(), strict=True))
         distance = np.sqrt(dx * dx + dy * dy + dz * dz) + np.float32(1e-3)
         unit = (dx / distance, dy / distance, dz / distance)
+        capsule = distance - self._surface_mm(unit)
+        return capsule, self._breached(capsule, unit, distance) if self.breach else capsule, unit
+
+    def _surface_mm(self, unit: tuple[Array, Array, Array]) -> Array:
+        """Distance from the center to the intact capsule in unit directions."""
         turned = (self.axes / self.radii_mm).T.tolist()
-        scaled = sum((dx * ax + dy * ay + dz * az) ** 2 for ax, ay, az in turned)
+        scaled = sum((unit[0] * ax + unit[1] * ay + unit[2] * az) ** 2 for ax, ay, az in turned)
         lobes = 1 + float(self.lobulation) * np.clip(self.shape_noise(*unit), -2, 2)
-        surface = distance / np.sqrt(scaled + np.float32(1e-12)) * lobes
-        capsule = distance - surface
-        outer = capsule - self.breach.height(unit) if self.breach else capsule
-        return capsule, outer, unit
+        return np.asarray(lobes / np.sqrt(scaled + np.float32(1e-12)))
+
+    def _breached(self, capsule: Array, unit: tuple[Array, Array, Array], distance: Array) -> Array:
+        """Distance to the surface with caps and tongues; the same as ``capsule`` outside of the breach's sector."""
+        assert self.breach is not None
+        reach = self.extent_mm + STRANDING_REACH_MM
+        sector = (self.breach.nearness(unit) > 0) & (capsule > -3.0) & (capsule < reach)
+        outer = capsule.copy()
+        if not sector.any():
+            return outer
+        direction = (unit[0][sector], unit[1][sector], unit[2][sector])
+        away = distance[sector]
+        points = (direction[0] * away, direction[1] * away, direction[2] * away)
+        surface = capsule[sector] - self.breach.cap_height(direction)
+        for tongue, (start, end) in zip(self.breach.tongues, self._tongue_ends, strict=True):
+            surface = smooth_minimum(surface, _tapered(points, start, end, tongue.radius_mm), JOIN_MM)
+        outer[sector] = surface
+        return outer
+
+    @cached_property
+    def _tongue_ends(self) -> list[tuple[Array, Array]]:
+        """Root (below the capsule) and tip of each tongue relative to the center; the tip's end is at its reach."""
+        ends = []
+        for tongue in self.breach.tongues if self.breach else ():
+            root, tip = (np.asarray(v, float) for v in (tongue.root, tongue.tip))
+            root_mm, tip_mm = (float(self._surface_mm(tuple(np.array([c]) for c in v))[0]) for v in (root, tip))
+            beyond = tongue.reach * self.extent_mm - tongue.radius_mm / 2
+            ends.append((root * max(root_mm - 1.0, 0.3 * root_mm), tip * (tip_mm + beyond)))
+        return ends
 
     def interior_hu(self, capsule: Array, offset: tuple[Array, Array, Array]) -> Array:
         """Attenuation inside: solid tissue, necrotic core, fatty hilum.
@@ -149,14 +246,45 @@ class SimulatedLymphNode:
 
     def margin_mm(self, unit: tuple[Array, Array, Array]) -> Array | float:
         """Softness of the margin, larger over a breach."""
-        return self.blur_mm + (0.8 * self.breach.nearness(unit) if self.breach else 0.0)
+        return self.blur_mm + (self.breach.blur_mm * self.breach.nearness(unit) if self.breach else 0.0)
 
     def strand_density(self, outer: Array, unit: tuple[Array, Array, Array], points: tuple) -> Array:
-        """0 to 1: how much of the perinodal fat a strand replaces here."""
-        if self.stranding <= 0:
-            return np.zeros(outer.shape, np.float32)
-        where = np.clip(1.6 * self.breach.nearness(unit), 0, 1) if self.breach else 1.0
-        sheet = np.clip(1.4 - np.abs(self.strands(*points)) / 0.45, 0, 1)
-        reach = STRANDING_REACH_MM * (0.5 + 0.5 * self.stranding)
-        fade = np.clip(1.8 * (1 - outer / reach), 0, 1) * (outer > 0)
-        return np.asarray(self.stranding * where * sheet * fade, np.float32)
+        """0 to 1: how much of the perinodal fat a strand replaces here.
+
+        Strands of inflammation lie all around, those of a breach over the breach alone.
+        """
+        density = np.zeros(outer.shape, np.float32)
+        if self.inflammation > 0:
+            where: Array | float = 1.0
+            if self.inflamed_side is not None:
+                ax, ay, az = self.inflamed_side.tolist()
+                where = np.clip(1.6 * (unit[0] * ax + unit[1] * ay + unit[2] * az), 0, 1)
+            density = self._strands(self.strands, self.inflammation, outer, unit, points, where)
+        if self.breach and self.breach.stranding > 0 and self.breach.strands:
+            over = np.clip(1.5 * self.breach.nearness(unit), 0, 1)
+            of_breach = self._strands(self.breach.strands, self.breach.stranding, outer, unit, points, over)
+            density = np.maximum(density, of_breach)
+        return density
+
+    def _strands(self, noise: WaveNoise, amount: float, outer: Array, unit: tuple, points: tuple, over) -> Array:
+        """Sheets about 0.8 mm thick that run outwards from the capsule, thinning out with distance, over a faint haze.
+
+        Fat septa thickened by edema or tumor: lines in a slice, at -60 to 0 HU.
+        """
+        reach = STRANDING_REACH_MM * (0.55 + 0.45 * amount)
+        fade = np.clip(1.6 * (1 - outer / reach), 0, 1) * (outer > 0) * over
+        density = np.zeros(outer.shape, np.float32)
+        here = fade > 0
+        if not here.any():
+            return density
+        # Waves along directions, at the scale of the capsule, make radial sheets; a quarter of the true position
+        # bends them and lets them branch.
+        shell = float(self.radii_mm.mean()) + 3.0
+        places = [
+            0.75 * shell * u[here] + 0.4 * np.broadcast_to(np.asarray(p - c, np.float32), outer.shape)[here]
+            for u, p, c in zip(unit, points, self.center_lps.tolist(), strict=True)
+        ]
+        sheet = np.clip(1.35 - np.abs(noise(*places)) / 0.42, 0, 1)
+        haze = 0.22 * np.clip(1 - outer[here] / 3.0, 0, 1)
+        density[here] = amount * fade[here] * np.maximum(sheet, haze)
+        return density

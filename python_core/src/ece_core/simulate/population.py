@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ece_core.simulate.capsule import Breach, SimulatedLymphNode
+from ece_core.simulate.capsule import Breach, SimulatedLymphNode, Tongue
 from ece_core.simulate.shapes import WaveNoise
 
 Array = np.ndarray
@@ -17,19 +17,35 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Difficulty:
-    """Log-normal short axis (median mm, sigma) per class, and how often negatives look suspicious."""
+    """What makes a cohort easy or hard.
+
+    Attributes
+    ----------
+    short_axis
+        Log-normal short axis (median mm, sigma) per class.
+    stranding_without_breach
+        Share of N and P with strands of inflammation, 10 to 30 % (clinical reference 5.5).
+    noise_hu, slice_mm
+        Ranges of noise SD at mid-neck and of slice thickness, for the scanner (clinical reference 5.3).
+    """
 
     name: str
     short_axis: dict[str, tuple[float, float]]
     stranding_without_breach: float
+    noise_hu: tuple[float, float] = (5.0, 10.0)
+    slice_mm: tuple[float, float] = (0.6, 2.5)
 
 
 # N: 3.9 % at least 10 mm; P 55 %; ENE 87 % (clinical reference 5.1). Size alone then separates P from ENE with an
 # AUC of Phi(ln(median ratio) / sqrt(sigma_P^2 + sigma_ENE^2)): 0.85, 0.77 and 0.57.
 DIFFICULTIES = {
-    "easy": Difficulty("easy", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (20.8, 0.47)}, 0.08),
-    "medium": Difficulty("medium", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (17.0, 0.47)}, 0.15),
-    "hard": Difficulty("hard", {"N": (6.0, 0.29), "P": (13.5, 0.45), "ENE": (15.1, 0.47)}, 0.30),
+    "easy": Difficulty(
+        "easy", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (20.8, 0.47)}, 0.10, (4.5, 7.0), (0.6, 1.5)
+    ),
+    "medium": Difficulty("medium", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (17.0, 0.47)}, 0.20),
+    "hard": Difficulty(
+        "hard", {"N": (6.0, 0.29), "P": (13.5, 0.45), "ENE": (15.1, 0.47)}, 0.30, (7.0, 12.0), (1.0, 3.0)
+    ),
 }
 
 # Share of lymph nodes by level. N: dissected counts per side (lyDATA); metastases: involvement by level in
@@ -44,6 +60,7 @@ NEGATIVE_COUNT = (22.0, 6.0)  # 19.5 +- 14.9 visible at 5 mm and more; 29 in can
 METASTASES_MEAN = 4.4
 ECE_POSITIVE_SHARE = 0.5  # 91 of 182 pN+ patients (lyDATA Bern)
 NECROSIS_SHARE = {"N": 0.0, "P": 0.35, "ENE": 0.45}
+EXTENT_SIZE_RHO = 0.2  # Ghadjar 2010: 0.21, doi:10.1016/j.ijrobp.2009.03.065
 HILUM_SHARE = {"N": 0.35, "P": 0.04, "ENE": 0.0}
 
 
@@ -65,16 +82,16 @@ def sample_lymph_node(rng: np.random.Generator, class_name: str, difficulty: Dif
     (reactive 111, metastatic 117 HU, p = 0.33; doi:10.1002/jcu.24014).
     """
     median, sigma = difficulty.short_axis[class_name]
-    short = float(np.clip(median * np.exp(rng.normal(0, sigma)), 3.0, 40.0))
+    size_z = rng.normal()
+    short = float(np.clip(median * np.exp(sigma * size_z), 3.0, 40.0))
     radii = _radii(rng, class_name, short)
     necrotic = rng.random() < NECROSIS_SHARE[class_name] and short > 7
     solid = rng.normal(104, 13) + (8 if necrotic else 0)
-    breach = _breach(rng) if class_name == "ENE" else None
+    breach = sample_breach(rng, float(radii.mean()), size_z) if class_name == "ENE" else None
     inflamed = breach is None and rng.random() < difficulty.stranding_without_breach
     hilum = None
     if rng.random() < HILUM_SHARE[class_name] and short > 4.5:
-        direction = rng.normal(size=3)
-        hilum = (direction / np.linalg.norm(direction) * radii.min() * 0.55, float(radii.min() * 0.38))
+        hilum = (_direction(rng) * radii.min() * 0.55, float(radii.min() * 0.38))
     return SimulatedLymphNode(
         class_name=class_name,
         level="",
@@ -85,19 +102,30 @@ def sample_lymph_node(rng: np.random.Generator, class_name: str, difficulty: Dif
         shape_noise=WaveNoise.sample(rng, 1.2, 3.2, 8),
         lobulation=float(rng.uniform(0.02, 0.07)),
         solid_hu=float(solid),
-        strands=WaveNoise.sample(rng, 0.8, 1.9, 12),
+        strands=sample_strands(rng),
         core_hu=float(np.clip(rng.normal(20, 10), 4, 42)),
         rim_mm=float(rng.uniform(1.4, 0.32 * short)) if necrotic else None,
         hilum=hilum,
-        stranding=float(rng.uniform(0.35, 1.0)) if (inflamed or (breach and rng.random() < 0.75)) else 0.0,
-        blur_mm=float(rng.uniform(0.0, 0.5)),
+        inflammation=float(rng.uniform(0.4, 1.0)) if inflamed else 0.0,
+        inflamed_side=_direction(rng) if rng.random() < 0.5 else None,
+        blur_mm=float(rng.uniform(0.0, 0.5) + (rng.uniform(0.0, 1.0) if inflamed else 0.0)),
         breach=breach,
     )
 
 
+def _direction(rng: np.random.Generator) -> Array:
+    """Any direction, all alike."""
+    vector = rng.normal(size=3)
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
 def _radii(rng: np.random.Generator, class_name: str, short: float) -> Array:
-    """Semi-axes, smallest first. Normal short/long 0.4 to 0.66 (clinical reference 2.3); metastases are rounder."""
+    """Semi-axes, smallest first. Normal short/long 0.4 to 0.66 (clinical reference 2.3); metastases are rounder.
+
+    Above 20 mm all are round [own choice]: a neck has no room for a lymph node of 40 by 60 mm.
+    """
     low, high = (0.45, 0.85) if class_name == "N" else (0.6, 0.95)
+    low = max(low, min(0.85, 0.6 + (short - 15) * 0.02))
     ratio = np.sort(rng.uniform(low, high, 2))[::-1]
     middle = short / max(ratio[0], (0.75 if class_name == "N" else 0.8))
     return np.array([short, middle, max(short / ratio[1], middle)]) / 2
@@ -113,17 +141,59 @@ def _axes(rng: np.random.Generator) -> Array:
     return lean @ spin
 
 
-def _breach(rng: np.random.Generator) -> Breach:
-    """1 to 5 caps of 15 to 40 degrees; extent log-normal, median 1.6 mm, sigma 0.70, clipped to 0.4 to 10 mm."""
-    caps = int(rng.integers(1, 6))
-    first = rng.normal(size=3)
-    directions = [first / np.linalg.norm(first)]
-    for _ in range(caps - 1):
-        other = directions[0] + rng.normal(size=3) * 0.9
-        directions.append(other / np.linalg.norm(other))
-    return Breach(
-        directions=np.array(directions),
-        half_angles=np.deg2rad(rng.uniform(18, 42, caps)),
-        extent_mm=float(np.clip(1.6 * np.exp(rng.normal(0, 0.70)), 0.4, 10.0)),
-        ridges=WaveNoise.sample(rng, 6.0, 14.0, 10),
+def sample_strands(rng: np.random.Generator) -> WaveNoise:
+    """Where strands run: wave lengths of 3 to 8 mm, so neighbors are 2 to 4 mm apart [own choice]."""
+    return WaveNoise.sample(rng, 0.8, 2.0, 10)
+
+
+def sample_breach(rng: np.random.Generator, radius_mm: float, size_z: float = 0.0) -> Breach:
+    """A breach of a lymph node of this mean radius.
+
+    Extent log-normal, median 1.6 mm, sigma 0.70, clipped to 0.4 to 10 mm (Apisarnthanarax 2006); its rank
+    correlates with that of the size, ``size_z`` standard deviations from the mean, with rho 0.2 (Ghadjar 2010).
+    """
+    normal_rho = 2 * np.sin(np.pi / 6 * EXTENT_SIZE_RHO)  # Pearson of the normals whose Spearman is rho
+    z = normal_rho * size_z + np.sqrt(1 - normal_rho**2) * rng.normal()
+    extent = float(np.clip(1.6 * np.exp(0.70 * z), 0.4, 10.0))
+    sites = int(rng.integers(1, 6))
+    directions = _near_one_another(rng, sites)
+    half_angles = np.deg2rad(rng.uniform(12, 30, sites)) + 1.2 / (radius_mm + 1)
+    reach = np.array([1.0, *rng.uniform(0.4, 1.0, sites - 1)])
+    # A broad cap stays lower than its width; what grows further are tongues.
+    caps = np.minimum(reach * rng.uniform(0.5, 1.0, sites), 0.5 * half_angles * radius_mm / extent)
+    tongues = tuple(
+        _tongue(rng, directions[n], half_angles[n], float(reach[n]) if first else float(reach[n] * rng.uniform(0.4, 1)))
+        for n in range(sites)
+        for first in [True] + [False] * int(rng.integers(0, 3))
     )
+    return Breach(
+        directions=directions,
+        half_angles=half_angles,
+        extent_mm=extent,
+        ridges=WaveNoise.sample(rng, 2 * np.pi * radius_mm / 5.0, 2 * np.pi * radius_mm / 2.5, 8),
+        caps=caps,
+        tongues=tongues,
+        stranding=float(rng.uniform(0.45, 1.0)) if rng.random() < stranding_share(extent) else 0.0,
+        strands=sample_strands(rng),
+        blur_mm=float(np.clip(0.5 + 0.25 * extent + rng.normal(0, 0.3), 0.5, 2.0)),
+    )
+
+
+def stranding_share(extent_mm: float) -> float:
+    """Share of breaches of this extent with strands: 35 % of the smallest to 85 % of the largest [own choice]."""
+    return float(0.35 + 0.5 * (1 - np.exp(-extent_mm / 2.5)))
+
+
+def _near_one_another(rng: np.random.Generator, sites: int) -> Array:
+    """(sites, 3) unit directions that scatter around the first: a breach is a region, not a hedgehog."""
+    first = _direction(rng)
+    others = first + rng.normal(0, 0.6, (sites - 1, 3))
+    directions = np.concatenate([first[None], others])
+    return np.asarray(directions / np.linalg.norm(directions, axis=1, keepdims=True))
+
+
+def _tongue(rng: np.random.Generator, axis: Array, half_angle: float, reach: float) -> Tongue:
+    """A finger 0.8 to 2 mm thick at its root that leaves within half of the site and leans to one side."""
+    root = axis + rng.normal(0, 0.2 * half_angle, 3)
+    tip = root + rng.normal(0, 0.2 * half_angle, 3)
+    return Tongue(root / np.linalg.norm(root), tip / np.linalg.norm(tip), reach, float(rng.uniform(0.4, 1.0)))
