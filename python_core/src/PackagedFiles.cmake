@@ -51,7 +51,6 @@ set(ECE_CORE_SCRIPTS
   ece_core/export/result.py
   ece_core/export/result_folder.py
   ece_core/export/seg_nrrd.py
-  ece_core/export/strict_dicom.py
   ece_core/export/terminology.py
   ece_core/geometry.py
   ece_core/io/__init__.py
@@ -63,6 +62,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/io/dicom_orientation.py
   ece_core/io/dicom_pixels.py
   ece_core/io/dicom_repeats.py
+  ece_core/io/dicom_seg.py
   ece_core/io/dicom_series.py
   ece_core/io/dicom_warnings.py
   ece_core/io/grid_of_file.py
@@ -71,11 +71,20 @@ set(ECE_CORE_SCRIPTS
   ece_core/io/limits.py
   ece_core/io/metaimage_geometry.py
   ece_core/io/nifti_geometry.py
+  ece_core/io/nodal_names.py
   ece_core/io/nrrd_geometry.py
   ece_core/io/plausible_hu.py
   ece_core/io/quiet.py
   ece_core/io/reading.py
+  ece_core/io/rtstruct.py
+  ece_core/io/rtstruct_contours.py
+  ece_core/io/rtstruct_names.py
+  ece_core/io/rtstruct_rasterizer.py
+  ece_core/io/rtstruct_reader.py
+  ece_core/io/rtstruct_writer.py
   ece_core/io/scan.py
+  ece_core/io/strict_dicom.py
+  ece_core/io/targets.py
   ece_core/lymph_nodes/__init__.py
   ece_core/lymph_nodes/axial_sections.py
   ece_core/lymph_nodes/feret.py
@@ -103,6 +112,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/pipeline/patient.py
   ece_core/pipeline/run.py
   ece_core/pipeline/segment.py
+  ece_core/pipeline/simulated_cohort.py
   ece_core/pipeline/stages.py
   ece_core/pipeline/steps.py
   ece_core/preprocessing/__init__.py
@@ -126,11 +136,14 @@ set(ECE_CORE_SCRIPTS
   ece_core/simulate/anatomy.py
   ece_core/simulate/capsule.py
   ece_core/simulate/case.py
-  ece_core/simulate/cohort.py
+  ece_core/simulate/insertion.py
+  ece_core/simulate/insertion_places.py
+  ece_core/simulate/matte.py
   ece_core/simulate/patient.py
   ece_core/simulate/placement.py
   ece_core/simulate/population.py
   ece_core/simulate/render.py
+  ece_core/simulate/scan_look.py
   ece_core/simulate/scanner.py
   ece_core/simulate/shapes.py
   ece_core/simulate/truth.py
