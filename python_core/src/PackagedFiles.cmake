@@ -69,6 +69,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/io/header_numbers.py
   ece_core/io/image_files.py
   ece_core/io/limits.py
+  ece_core/io/mask_file.py
   ece_core/io/metaimage_geometry.py
   ece_core/io/nifti_geometry.py
   ece_core/io/nodal_names.py

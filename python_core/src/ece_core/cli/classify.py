@@ -14,9 +14,19 @@ def add_parser(commands) -> None:
     parser = commands.add_parser("classify", help="measure and classify lymph nodes of a mask")
     parser.add_argument("ct", type=Path, metavar="CT", help=CT_HELP)
     parser.add_argument(
-        "mask", type=Path, metavar="MASK", help="labelmap on the CT's grid (NIfTI, NRRD, MHA), one label a lymph node"
+        "mask",
+        type=Path,
+        metavar="MASK",
+        help="lymph nodes on the CT's grid: labelmap (NIfTI, NRRD, MHA; one label a lymph node), RTSTRUCT or DICOM SEG",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help=OUT_HELP)
+    parser.add_argument(
+        "--roi",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="ROI or segment to use, may be repeated (default: those named like lymph nodes, such as GTVn)",
+    )
     add_patient_model_argument(parser)
     add_run_arguments(parser)
     parser.set_defaults(run=run)
@@ -26,6 +36,6 @@ def run(asked: argparse.Namespace, console: Console) -> None:
     from ece_core.pipeline import classify
 
     progress = console.progress()
-    result = classify(asked.ct, asked.mask, asked.out, read_options(asked), progress)
+    result = classify(asked.ct, asked.mask, asked.out, read_options(asked), progress, asked.roi)
     progress.end()
     show_result(console, asked.out, result)

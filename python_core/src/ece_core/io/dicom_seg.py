@@ -18,7 +18,7 @@ from pydicom.pixels import iter_pixels
 from ece_core.errors import ECEError, GeometryError, InputError
 from ece_core.geometry import Array, Volume
 from ece_core.io.dicom_file import DicomFile, read_header, text_of
-from ece_core.io.dicom_folder import kind_of
+from ece_core.io.dicom_folder import is_ct_slice, kind_of
 from ece_core.io.dicom_pixels import is_native
 from ece_core.io.limits import MAX_MATRIX
 from ece_core.io.nodal_names import is_nodal
@@ -155,7 +155,8 @@ def _about_gaps(segment: Segment) -> str:
 def _check_kind(file: DicomFile) -> None:
     if not is_dicom_seg(file):
         raise InputError(
-            f"The file is no DICOM Segmentation but: {kind_of(file)}.", "Choose a file that holds a segmentation."
+            f"The file is no DICOM Segmentation but: {'CT slice' if is_ct_slice(file) else kind_of(file)}.",
+            "Choose a file that holds a segmentation.",
         )
     kind = file.text("SegmentationType")
     if kind not in ("BINARY", "LABELMAP"):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ece_core.errors import EmptyMaskError, GeometryError
+from ece_core.errors import EmptyMaskError
 from ece_core.export.result_folder import new_result_folder
 from ece_core.geometry import Volume
-from ece_core.io import read_labelmap
+from ece_core.io import Scan, read_lymph_nodes
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.pipeline.networks import CLASSIFICATION
 from ece_core.pipeline.options import AnalyzeOptions
@@ -25,15 +26,25 @@ if TYPE_CHECKING:
 CLASSIFY_STAGES = ("read", "load_models", "measure", "classify", "write")
 
 
-def classify(ct: Path, mask: Path, out: Path, options: AnalyzeOptions | None = None, report: Report = silent) -> Result:
-    """Measures and classifies the lymph nodes of a labelmap on the CT grid.
+def classify(
+    ct: Path,
+    mask: Path,
+    out: Path,
+    options: AnalyzeOptions | None = None,
+    report: Report = silent,
+    roi_names: Sequence[str] = (),
+) -> Result:
+    """Measures and classifies the lymph nodes of a mask on the CT grid.
 
     Parameters
     ----------
     ct, out, options, report
         As for :func:`ece_core.pipeline.analyze`.
     mask
-        A NIfTI, NRRD or MHA labelmap; each label value is one lymph node, 0 is background.
+        A NIfTI, NRRD or MHA labelmap (each label value is one lymph node, 0 is background), an RTSTRUCT or a
+        DICOM SEG (as :func:`ece_core.io.read_lymph_nodes` says).
+    roi_names
+        ROIs or segments to use instead of those named like lymph nodes.
 
     Raises
     ------
@@ -41,11 +52,13 @@ def classify(ct: Path, mask: Path, out: Path, options: AnalyzeOptions | None = N
         No voxel is labelled.
     GeometryError
         The mask is not on the grid of the CT.
+    InputError
+        Nothing in the mask means lymph nodes.
     """
     run = Run.start(options or AnalyzeOptions(), CLASSIFY_STAGES, report)
     with new_result_folder(out) as folder:
         scan = read_scan(run, ct)
-        instances = read_instances(run, mask, scan.volume)
+        instances = read_instances(run, mask, scan, roi_names)
         _warn_of_pieces(run, instances, labels_of(instances))
         lymph_nodes = _classified(run, scan.volume, instances)
         result = make_result(run, scan, lymph_nodes, patient_summary(lymph_nodes, run.options.patient_model))
@@ -69,7 +82,7 @@ def reclassify(
     """
     run = Run.start(options or AnalyzeOptions(), CLASSIFY_STAGES[:-1], report)
     scan = read_scan(run, ct)
-    instances = read_instances(run, mask, scan.volume)
+    instances = read_instances(run, mask, scan)
     one = np.where(instances.array == label, instances.array, 0)
     if not one.any():
         raise EmptyMaskError(f"The mask holds no lymph node with label {label}.", "Paint the lymph node again.")
@@ -78,19 +91,12 @@ def reclassify(
     return lymph_node, tuple(run.warnings)
 
 
-def read_instances(run: Run, mask: Path, ct: Volume) -> Volume:
-    """The mask as an instance map on the CT grid."""
-    labelmap = read_labelmap(mask)
-    if not labelmap.same_grid(ct):
-        raise GeometryError(
-            f"The mask is not on the grid of the CT: its shape is {labelmap.shape}, the CT's {ct.shape} "
-            "(or origin, spacing or direction differ).",
-            "Resample the mask to the CT, or choose the CT it was drawn on.",
-        )
-    labels = labels_of(labelmap)
-    if not labels:
-        raise EmptyMaskError("The mask is empty: no voxel is labelled.", "Outline at least one lymph node.")
-    return Volume(labelmap.array.astype(np.uint16), ct.affine)  # the reader refuses labels that do not fit
+def read_instances(run: Run, mask: Path, scan: Scan, roi_names: Sequence[str] = ()) -> Volume:
+    """The mask as an instance map on the CT grid; what its reader has to say goes to the run's warnings."""
+    found = read_lymph_nodes(mask, scan, roi_names)
+    for sentence in found.notes:
+        run.warn(sentence)
+    return found.volume
 
 
 def _classified(run: Run, ct: Volume, instances: Volume) -> list[LymphNode]:
