@@ -55,6 +55,19 @@ set(ECE_CORE_SCRIPTS
   ece_core/geometry.py
   ece_core/io/__init__.py
   ece_core/io/ct_series_writer.py
+  ece_core/io/datasets/__init__.py
+  ece_core/io/datasets/case.py
+  ece_core/io/datasets/dataset.py
+  ece_core/io/datasets/dicom_studies.py
+  ece_core/io/datasets/hecktor.py
+  ece_core/io/datasets/labelmaps.py
+  ece_core/io/datasets/lydata.py
+  ece_core/io/datasets/nnunet.py
+  ece_core/io/datasets/nrrd_organs.py
+  ece_core/io/datasets/openkbp.py
+  ece_core/io/datasets/patient_table.py
+  ece_core/io/datasets/simulated_cohort.py
+  ece_core/io/datasets/tcga_labels.py
   ece_core/io/dicom_checks.py
   ece_core/io/dicom_file.py
   ece_core/io/dicom_folder.py

@@ -10,7 +10,7 @@ from ece_core.geometry import Volume
 if TYPE_CHECKING:
     import pydicom
 
-Format = Literal["dicom", "nifti", "nrrd", "mha"]
+Format = Literal["dicom", "nifti", "nrrd", "mha", "npz"]
 
 
 @dataclass(frozen=True, eq=False)
