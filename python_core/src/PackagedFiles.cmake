@@ -133,6 +133,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/preprocessing/neck_region.py
   ece_core/preprocessing/orientation.py
   ece_core/preprocessing/resample.py
+  ece_core/preprocessing/soft_tissue.py
   ece_core/preprocessing/window.py
   ece_core/scene/__init__.py
   ece_core/scene/fit.py

@@ -122,18 +122,24 @@ def on_slices(contours: Sequence[Contour], grid: Volume, roi: str) -> dict[int, 
     return dict(sorted(placed.items()))
 
 
-def check_images(contours: Sequence[Contour], slice_of: Mapping[str, int], grid: Volume, roi: str) -> None:
-    """The images that contours name must be slices of this CT, at the contour's own position.
+def check_images(contours: Sequence[Contour], slice_of: Mapping[str, int], grid: Volume, roi: str) -> list[str]:
+    """The images that contours name must be slices of this CT.
 
     Parameters
     ----------
     slice_of
         SOPInstanceUID -> k of the CT.
 
+    Returns
+    -------
+    list of str
+        A warning where a contour names a slice at another position (plastimatch 1.9.4 does on oblique series): the
+        standard places contours by their coordinates, and so do we.
+
     Raises
     ------
     InputError
-        A contour names an image that is not in the CT (a dangling reference), or one at another position.
+        A contour names an image that is not in the CT (a dangling reference).
     """
     dangling = [contour for contour in contours if not all(uid in slice_of for uid in contour.image_uids)]
     if dangling:
@@ -141,15 +147,17 @@ def check_images(contours: Sequence[Contour], slice_of: Mapping[str, int], grid:
             f"{len(dangling)} of {len(contours)} contours of {roi} refer to images that are not in this CT series.",
             f"{OTHER_SERIES_FIX} If the CT was anonymized apart from its contours, have them placed by position alone.",
         )
+    elsewhere = 0
     for contour in contours:
         height = float(np.median(grid.to_index(contour.points_lps)[:, 0]))
         named = [slice_of[uid] for uid in contour.image_uids]
-        if named and min(abs(height - k) for k in named) > 0.5:
-            raise GeometryError(
-                f"A contour of {roi} refers to an image that lies "
-                f"{min(abs(height - k) for k in named) * grid.spacing_mm[0]:.1f} mm away from it.",
-                EXPORT_FIX,
-            )
+        elsewhere += bool(named) and min(abs(height - k) for k in named) > 0.5
+    if not elsewhere:
+        return []
+    return [
+        f"{roi}: {elsewhere} of {len(contours)} contours refer to a slice that they do not lie on; "
+        "they were placed by their coordinates."
+    ]
 
 
 def gap_warnings(slices: Sequence[int], roi: str) -> list[str]:

@@ -29,6 +29,8 @@ from ece_core.io.rtstruct_names import ONE_LYMPH_NODE, Names, name_filter
 from ece_core.io.rtstruct_rasterizer import even_odd
 from ece_core.io.scan import Scan
 
+NO_NUMBER = -1
+
 
 @dataclass(frozen=True, eq=False)
 class Roi:
@@ -39,7 +41,7 @@ class Roi:
     name
         As in the file: free text, which may hold anything. Not for logs.
     number
-        ROINumber; 0 if the file gives none.
+        ROINumber (some programs count from 0); -1 if the file gives none.
     mask
         (K, J, I) bool on the CT's grid, at least one voxel set; None if ``error`` is not.
     error
@@ -72,11 +74,6 @@ class RTStruct:
 
     rois: tuple[Roi, ...]
     warnings: tuple[str, ...] = ()
-
-    @property
-    def masks(self) -> dict[str, Volume]:
-        """Name -> mask of the ROIs that could be read; of several with one name the first."""
-        return {roi.name: roi.mask for roi in reversed(self.rois) if roi.mask is not None}
 
 
 @quiet()
@@ -122,10 +119,10 @@ def read_rtstruct(path: Path | str, ct: Scan, names: Names = None, *, check_refe
         if wanted(text_of(item, "ROIName"))
     ]
     rois += [_unnamed(number) for number in contours if number not in numbers and names is None]
-    warnings = (
-        [] if ct.headers or not check_references else ["The CT is not DICOM: contours are placed by position alone."]
-    )
-    return RTStruct(tuple(rois), (*warnings, *(text for roi in rois for text in roi.warnings)))
+    warnings = [text for roi in rois for text in roi.warnings]
+    if check_references and not ct.headers:
+        warnings.insert(0, "The CT is not DICOM: contours are placed by position alone.")
+    return RTStruct(tuple(rois), tuple(warnings))
 
 
 class _Reader:
@@ -141,7 +138,7 @@ class _Reader:
         contours, warnings = closed_contours(contour_items, roi)
         if self.slice_of:
             self.check_frame(item, roi)
-            check_images(contours, self.slice_of, self.grid, roi)
+            warnings += check_images(contours, self.slice_of, self.grid, roi)
         placed = on_slices(contours, self.grid, roi)
         array = np.zeros(self.grid.shape, bool)  # pages that no contour touches are never written, and take no memory
         for k, polygons in placed.items():
@@ -166,7 +163,7 @@ def _read_roi(reader: _Reader, item: Dataset, number: int, contours: list[Datase
     roi, name = f"ROI {number}", text_of(item, "ROIName")
     single = text_of(item, "ROIDescription").startswith(ONE_LYMPH_NODE)
     try:
-        if not number:
+        if number == NO_NUMBER:
             raise InputError("An ROI of the structure set has no number, so it has no contours.", EXPORT_FIX)
         if defined > 1:
             raise InputError(
@@ -210,6 +207,5 @@ def _by_number(items: list[Dataset]) -> dict[int, list[Dataset]]:
 
 
 def _number(item: Dataset, keyword: str) -> int:
-    """0 if it is absent or no whole number; ROIs count from 1."""
     text = text_of(item, keyword)
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() else NO_NUMBER
