@@ -73,7 +73,7 @@ def _outlines(path: Path, truth: Sequence[Mapping[str, Any]], noisy: bool, ct: S
                 int(row["label"]),
                 f"LN{row['label']}",
                 row["noisy_class" if noisy else "class"],
-                PATHOLOGY[row["class"]],
+                PATHOLOGY[row["noisy_class" if noisy else "class"]],
                 row.get("iene_grade"),
             )
             for row in sorted(truth, key=lambda row: row["label"])
