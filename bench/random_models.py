@@ -25,7 +25,7 @@ def write_random_models(folder: Path) -> None:
 
 
 def _card(config: dict, kind: str) -> dict:
-    keys = ("spacing_mm", "patch_size", "tile_size")
+    keys = ("spacing_mm", "patch_size", "tile_size", "windows_hu", "margin_mm")
     return {
         **{key: config[key] for key in ("name", "version", "architecture", "arguments")},
         "task": f"lymph_node_{kind}",

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from ece_core.models.registry import build
-from ece_core.preprocessing import window
+from ece_core.preprocessing import node_block
 from ece_core.simulate.truth import auc
 from ece_core.training.simulated_data import classification_crops
 
@@ -44,11 +44,16 @@ def predict(network, config: dict, work: Path, patients: int) -> list[tuple]:
         shape, spacing = tuple(config["patch_size"]), tuple(config["spacing_mm"])
         path = classification_crops(work, SEED, number, config["difficulty"], shape, spacing)
         with np.load(path) as crops:
-            image = window(crops["hu"], tuple(config.get("window_hu", (-400, 400))))
-            x = torch.from_numpy(np.stack([image, crops["mask"].astype(np.float32)], axis=1))
+            blocks = [
+                node_block(hu, mask, spacing, config["windows_hu"], config["margin_mm"])
+                for hu, mask in zip(crops["hu"], crops["mask"], strict=True)
+            ]
+            x = torch.from_numpy(np.stack(blocks))
             with torch.inference_mode():
                 probabilities = network(x).softmax(1).numpy()
-            rows.append((probabilities, crops["label"], crops["short_axis_mm"], crops["extent_mm"]))
+            natural = ~crops["twin"]
+            columns = (probabilities, crops["label"], crops["short_axis_mm"], crops["extent_mm"])
+            rows.append(tuple(column[natural] for column in columns))
     return rows
 
 

@@ -131,6 +131,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/pipeline/steps.py
   ece_core/preprocessing/__init__.py
   ece_core/preprocessing/neck_region.py
+  ece_core/preprocessing/node_block.py
   ece_core/preprocessing/orientation.py
   ece_core/preprocessing/resample.py
   ece_core/preprocessing/soft_tissue.py

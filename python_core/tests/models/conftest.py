@@ -14,7 +14,7 @@ UNET = {
     "upsample_kernel_size": [2, 2], "filters": [4, 8, 8], "norm_name": "batch",
 }  # fmt: skip
 DENSENET = {
-    "in_channels": 2, "out_channels": 3, "init_features": 4, "growth_rate": 4, "block_config": [1, 1], "bn_size": 1,
+    "in_channels": 3, "out_channels": 3, "init_features": 4, "growth_rate": 4, "block_config": [1, 1], "bn_size": 1,
 }  # fmt: skip
 
 
@@ -33,5 +33,8 @@ def a_segmentation_bundle(tmp_path):
 
 @pytest.fixture
 def a_classification_bundle(tmp_path):
-    inputs = {"spacing_mm": [1.25, 0.75, 0.75], "window_hu": [-400, 400], "patch_size": [16, 24, 24]}
+    inputs = {
+        "spacing_mm": [1.25, 0.75, 0.75], "windows_hu": [[-400, 400], [-150, 50]], "patch_size": [16, 24, 24],
+        "margin_mm": 8.0,
+    }  # fmt: skip
     return make_bundle(tmp_path / "densenet", "lymph_node_classification", "DenseNet", DENSENET, inputs)

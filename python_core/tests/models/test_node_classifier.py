@@ -31,11 +31,11 @@ def a_lymph_node_in_a_neck(signs=(1, 1, 1)):
 def test_the_crop_is_centered_on_the_lymph_node_with_its_mask(a_bundle):
     ct, instances = a_lymph_node_in_a_neck()
     block = crop(a_bundle, ct, instances, 3)
-    assert block.input.shape == (2, 16, 24, 24)
-    assert block.input[1].sum() == 6 * 8 * 10
-    middle = np.argwhere(block.input[1] > 0).mean(axis=0)
+    assert block.input.shape == (3, 16, 24, 24)
+    assert (block.input[-1] < 0).sum() == 6 * 8 * 10
+    middle = np.argwhere(block.input[-1] < 0).mean(axis=0)
     np.testing.assert_allclose(middle, (7.5, 11.5, 11.5), atol=0.01)
-    inside = block.input[0][block.input[1] > 0]
+    inside = block.input[0][block.input[-1] < 0]
     np.testing.assert_allclose(inside, (100 + 400) / 800, atol=1e-4)
 
 
@@ -72,14 +72,14 @@ def test_a_lymph_node_at_the_corner_of_the_scan_is_still_cut(a_bundle):
     labels[0:3, 0:3, 57:60] = 1
     block = crop(a_bundle, ct, ct.with_array(labels), 1)
     assert (block.input[0, :6] == 0).all(), "beyond the scan is air"
-    assert 27 <= block.input[1].sum() <= 64, "three voxels an edge, sampled half a voxel apart"
+    assert 27 <= (block.input[-1] < 0).sum() <= 64, "three voxels an edge, sampled half a voxel apart"
 
 
 @pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])
 def test_an_attribution_goes_back_to_where_it_came_from(a_bundle, signs):
     ct, instances = a_lymph_node_in_a_neck(signs)
     block = crop(a_bundle, ct, instances, 3)
-    back = attribution_on_ct_grid(block, block.input[1], ct)
+    back = attribution_on_ct_grid(block, block.input[-1] < 0, ct)
     start = np.rint(ct.to_index(back.origin_lps_mm)).astype(int)
     where = tuple(slice(a, a + n) for a, n in zip(start, back.shape, strict=True))
     np.testing.assert_allclose(back.array, instances.array[where] == 3, atol=1e-4)

@@ -25,7 +25,7 @@ A_UNET = {
     "upsample_kernel_size": [2, 2],
     "filters": [4, 8, 8],
 }
-A_DENSENET = {"in_channels": 2, "out_channels": 3, "init_features": 4, "growth_rate": 4, "block_config": [1, 1]}
+A_DENSENET = {"in_channels": 3, "out_channels": 3, "init_features": 4, "growth_rate": 4, "block_config": [1, 1]}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,10 @@ def tiny_models(tmp_path_factory):
         "architecture": "DenseNet", "arguments": A_DENSENET, "name": "tiny_densenet", "task": networks.CLASSIFICATION,
     }  # fmt: skip
     unet["input"] = {"spacing_mm": 3.0, "tile_size": [16, 32, 32], "patch_size": [16, 32, 32], **window}
-    densenet["input"] = {"spacing_mm": [2.0, 2.0, 2.0], "patch_size": [16, 16, 16], **window}
+    densenet["input"] = {
+        "spacing_mm": [2.0, 2.0, 2.0], "patch_size": [16, 16, 16], "windows_hu": [[-400, 400], [-150, 50]],
+        "margin_mm": 8.0,
+    }  # fmt: skip
     for spec in (unet, densenet):
         network = build(spec["architecture"], spec["arguments"])
         if spec["architecture"] == "DynUNet":

@@ -7,16 +7,21 @@ import pytest
 import torch
 from ece_core.errors import InputError
 from ece_core.models import load_bundle
+from ece_core.simulate import simulate_case
 from ece_core.training.classification import Blocks, augment, jitter_mask
 from ece_core.training.loop import run
 from ece_core.training.main import load_config, main
-from ece_core.training.segmentation import IGNORE, RealBackground, loss_function
+from ece_core.training.segmentation import Patches, loss_function
+from ece_core.training.simulated_data import UNKNOWN, inserted_case
 from torch import nn
 
 CLASSIFICATION = {
     "task": "classification", "name": "tiny", "version": "0.1", "seed": 1, "data_seed": 2, "difficulty": "medium",
-    "cases": 4, "jobs": 1, "spacing_mm": [2.5, 1.5, 1.5], "patch_size": [16, 24, 24], "architecture": "DenseNet",
-    "arguments": {"in_channels": 2, "out_channels": 3, "init_features": 4, "growth_rate": 4, "block_config": [1, 1],
+    "cases": 4, "jobs": 1, "spacing_mm": [2.5, 1.5, 1.5], "patch_size": [16, 24, 24], "margin_mm": 8.0,
+    "windows_hu": [[-400, 400], [-150, 50]],
+    "twin_share": 0.8,
+    "architecture": "DenseNet",
+    "arguments": {"in_channels": 3, "out_channels": 3, "init_features": 4, "growth_rate": 4, "block_config": [1, 1],
                   "bn_size": 1},
     "batch_size": 5, "steps": 2, "learning_rate": 0.01, "bf16": False, "log_every": 1, "checkpoint_every": 1,
     "loaders": 0,
@@ -24,11 +29,13 @@ CLASSIFICATION = {
 
 
 def crops_of(folder, number, rng):
-    labels = np.array([0, 1, 2])
+    """One lymph node of each class and the twin of the last; HU 0, 100, 200 and 300."""
+    hu = rng.normal(0, 5, (4, 16, 24, 24)) + np.arange(4)[:, None, None, None] * 100
+    mask = np.zeros((4, 16, 24, 24), np.uint8)
+    mask[:, 4:12, 6:18, 6:18] = 1
     np.savez(
-        folder / f"crops_{number:04d}.npz", label=labels,
-        hu=(rng.normal(0, 5, (3, 16, 24, 24)) + labels[:, None, None, None] * 100).astype(np.int16),
-        mask=np.ones((3, 16, 24, 24), np.uint8),
+        folder / f"crops_{number:04d}.npz", label=np.array([0, 1, 2, 1]), hu=hu.astype(np.int16), mask=mask,
+        twin=np.array([False, False, False, True]),
     )  # fmt: skip
 
 
@@ -46,7 +53,7 @@ def tiny_work(tmp_path):
 def test_training_writes_a_bundle_that_loads_and_names_its_data(tiny_work):
     folder = main("classification", tiny_work / "config.json", tiny_work / "work")
     bundle = load_bundle(folder)
-    assert bundle.network(torch.rand(1, 2, 16, 24, 24)).shape == (1, 3)
+    assert bundle.network(torch.rand(1, 3, 16, 24, 24)).shape == (1, 3)
     assert "4 simulated patients" in bundle.spec["training_data"]
     assert "Not a medical device" in bundle.spec["intended_use"]
     assert (tiny_work / "work" / "curve.csv").read_text().count("\n") == 2
@@ -54,9 +61,34 @@ def test_training_writes_a_bundle_that_loads_and_names_its_data(tiny_work):
 
 def test_a_class_without_a_lymph_node_is_named(tmp_path):
     np.savez(tmp_path / "crops.npz", hu=np.zeros((1, 4, 4, 4), np.int16), mask=np.ones((1, 4, 4, 4), np.uint8),
-             label=np.array([0]))  # fmt: skip
+             label=np.array([0]), twin=np.array([False]))  # fmt: skip
     with pytest.raises(InputError, match='class P or ENE is among the 1 training cases.*Raise "cases"'):
         Blocks(CLASSIFICATION, [tmp_path / "crops.npz"])
+
+
+def blocks(folder, **changes):
+    crops_of(folder, 0, np.random.default_rng(0))
+    return Blocks({**CLASSIFICATION, "steps": 100, **changes}, [folder / "crops_0000.npz"])
+
+
+def test_twins_come_with_their_lymph_node_augmented_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "ece_core.training.classification.augment", lambda hu, mask, rng, config: (hu.mean(), rng.random())
+    )
+    paired = blocks(tmp_path, twin_share=1.0, batch_size=10)
+    drawn = []
+    monkeypatch.setattr(np, "stack", lambda rows: drawn.extend(rows) or np.zeros(1))
+    _, labels = paired.batch(0)
+    assert labels.tolist() == [1, 2, 1, 2, 0, 1, 2, 1, 2, 0]
+    for twin, breached in (drawn[0:2], drawn[2:4], drawn[5:7], drawn[7:9]):
+        assert twin[0] == pytest.approx(300, abs=5)
+        assert breached[0] == pytest.approx(200, abs=5)
+        assert twin[1] == breached[1], "same random numbers"
+
+
+def test_the_share_of_twins_falls_to_zero_before_the_end(tmp_path):
+    shares = [blocks(tmp_path).twin_share(step) for step in (0, 30, 60, 99)]
+    assert shares == pytest.approx([0.8, 0.4, 0.0, 0.0])
 
 
 def linear_task(work, steps, stop_at=None):
@@ -105,7 +137,7 @@ def test_a_perfect_segmentation_has_the_least_loss_and_ignored_voxels_do_not_cou
     assert float(loss_function(perfect, target)) == pytest.approx(0, abs=1e-3)
     assert float(loss_function(flipped, target)) > 1
     ignored = target.clone()
-    ignored[:, 0] = IGNORE
+    ignored[:, 0] = UNKNOWN
     wrong_there = perfect.clone()
     wrong_there[:, :, 0] = flipped[:, :, 0]
     assert float(loss_function(wrong_there, ignored)) == pytest.approx(0, abs=1e-3)
@@ -126,23 +158,48 @@ def test_jittered_masks_stay_near_the_true_one_and_are_never_empty():
 
 def test_augmented_blocks_keep_shape_and_range():
     rng = np.random.default_rng(0)
-    block = augment(np.full((16, 24, 24), 60, np.int16), np.ones((16, 24, 24), np.uint8), rng)
-    assert block.shape == (2, 16, 24, 24)
+    block = augment(np.full((16, 24, 24), 60, np.int16), np.ones((16, 24, 24), np.uint8), rng, CLASSIFICATION)
+    assert block.shape == (3, 16, 24, 24)
     assert block.dtype == np.float32
-    assert 0 <= block.min() <= block.max() <= 1
+    assert 0 <= block[:2].min() <= block[:2].max() <= 1
+    assert -1 <= block[2].min() <= block[2].max() <= 1
 
 
-def test_real_background_marks_targets_as_unknown_and_all_else_as_background(tmp_path):
-    labels = np.zeros((20, 20, 20), np.uint8)
-    labels[8:12, 8:12, 8:12] = 10
-    np.savez(tmp_path / "case.npz", hu=np.zeros((20, 20, 20), np.int16), labels=labels,
-             spacing_zyx_mm=np.array([2.0, 2.0, 2.0]))  # fmt: skip
-    background = RealBackground(tmp_path / "case.npz", 2.0)
-    values = set()
-    for seed in range(8):
-        _, target = background.patch(np.random.default_rng(seed), (10, 10, 10))
-        values |= set(np.unique(target))
-    assert values == {0, IGNORE}
+@pytest.fixture(scope="module")
+def a_planning_ct(tmp_path_factory):
+    """Coarse CT in the layout of OpenKBP, its target volume a block on one side of the neck."""
+    ct = simulate_case(5, 0, "medium", (50, 72, 72), (3.0, 3.6, 3.6)).simulation.ct
+    labels = np.zeros(ct.shape, np.uint8)
+    labels[18:32, 28:44, 40:50] = 10
+    path = tmp_path_factory.mktemp("real") / "case.npz"
+    np.savez(path, hu=ct.array.astype(np.int16), labels=labels, spacing_zyx_mm=np.array([3.0, 3.6, 3.6]))
+    return path
+
+
+def test_lymph_nodes_in_real_ct_are_labeled_and_its_targets_are_unknown(a_planning_ct, tmp_path):
+    with np.load(inserted_case(tmp_path, a_planning_ct, 1, 0, "medium", 3.0)) as case:
+        hu, classes = case["hu"], case["classes"]
+    assert hu.shape == classes.shape
+    assert set(np.unique(classes)) <= {0, 1, 2, 3, UNKNOWN}
+    assert np.isin(classes, (1, 2, 3)).any()
+    target_ml = 14 * 16 * 10 * 3.0 * 3.6 * 3.6 / 1000
+    assert (classes == UNKNOWN).sum() * 3.0**3 / 1000 == pytest.approx(target_ml, rel=0.35)
+    inserted = hu[np.isin(classes, (2, 3))]
+    assert -60 < np.median(inserted) < 180, "soft tissue where there was fat"
+
+
+def test_unknown_voxels_are_never_the_middle_of_a_patch(a_planning_ct, tmp_path):
+    path = inserted_case(tmp_path, a_planning_ct, 1, 0, "medium", 3.0)
+    config = {"patch_size": [8, 8, 8], "batch_size": 4, "real_share": 1.0, "seed": 3}
+    patches = Patches(config, [], [path])
+    case = patches._case(path)
+    for name, values in (("foreground", (1, 2, 3)), ("metastatic", (2, 3))):
+        voxels = tuple(case[name].T)
+        assert np.isin(case["classes"][voxels], values).all()
+        assert len(voxels[0]) == np.isin(case["classes"], values).sum()
+    images, targets = patches.batch(0)
+    assert images.shape == (4, 1, 8, 8, 8)
+    assert targets.shape == (4, 8, 8, 8)
 
 
 @pytest.mark.parametrize(

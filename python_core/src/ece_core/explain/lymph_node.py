@@ -11,8 +11,6 @@ from torch import nn
 from ece_core.explain.classifier import explain_classifier
 from ece_core.explain.heatmap import to_heatmap
 
-CT_CHANNEL = 0  # channel 1 is the mask: what is drawn is what the CT contributes
-
 
 def explain_lymph_node(
     network: nn.Module,
@@ -29,7 +27,8 @@ def explain_lymph_node(
     network
         The classifier; moved to ``device``.
     x
-        (c, k, j, i) float32, the classifier's input; channel 0 is the CT.
+        (c, k, j, i) float32, the classifier's input: the CT in one window or more; the last channel tells where the
+        lymph node is.
     target
         Index of the class.
     methods, layer
@@ -43,6 +42,11 @@ def explain_lymph_node(
     batch = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))[None].to(device)
     attributions = explain_classifier(network.to(device), batch, target, methods, layer)
     return {
-        method: to_heatmap(attribution[0, CT_CHANNEL].detach().float().cpu().numpy())
+        method: to_heatmap(_of_the_ct(attribution[0]).detach().float().cpu().numpy())
         for method, attribution in attributions.items()
     }
+
+
+def _of_the_ct(attribution: torch.Tensor) -> torch.Tensor:
+    """(k, j, i) of (c, k, j, i): what the CT contributes, in all windows together; a map without channels as it is."""
+    return attribution[0] if len(attribution) == 1 else attribution[:-1].sum(dim=0)

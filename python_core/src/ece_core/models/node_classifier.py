@@ -1,4 +1,4 @@
-"""Class and ECE probability of one lymph node, from a block around it with its mask as second channel."""
+"""Class and ECE probability of one lymph node, from a block around it and the distance to its surface."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ece_core.classes import CLASS_NAMES
 from ece_core.errors import EmptyMaskError
 from ece_core.geometry import Volume
 from ece_core.models.bundle import Bundle
-from ece_core.preprocessing import sample_block, to_axial, window
+from ece_core.preprocessing import node_block, sample_block, to_axial, window
 from ece_core.preprocessing.resample import resample_onto
 
 Array = np.ndarray
@@ -21,7 +21,16 @@ AIR_HU = -1000.0
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """``input``: (2, K, J, I) float32, windowed HU and mask. ``affine``: of its grid, axial."""
+    """What the classifier sees.
+
+    Attributes
+    ----------
+    input
+        (channels, K, J, I) float32, see :func:`~ece_core.preprocessing.node_block`.
+    affine
+        Of its grid, axial.
+    """
+
 
     input: Array
     affine: Array
@@ -42,15 +51,19 @@ def crop(bundle: Bundle, ct: Volume, instances: Volume, label: int) -> Crop:
         )
     center = instances.to_lps((np.array(box[0]) + np.array(box[1]) - 1) / 2)
     axial_ct, _ = to_axial(ct)
-    shape, spacing = tuple(bundle.spec["input"]["patch_size"]), tuple(bundle.spec["input"]["spacing_mm"])
+    spec = bundle.spec["input"]
+    shape, spacing = tuple(spec["patch_size"]), tuple(spec["spacing_mm"])
     start = np.maximum(np.array(box[0]) - 4, 0)
     stop = np.minimum(np.array(box[1]) + 4, instances.shape)
     near, _ = to_axial(instances.crop(tuple(start), tuple(stop)))
     mask = Volume((near.array == label).astype(np.float32), near.affine)
     hu = sample_block(axial_ct, center, shape, spacing, AIR_HU)
     share = sample_block(mask, center, shape, spacing, 0.0).array
-    image = window(hu.array, tuple(bundle.spec["input"]["window_hu"]))
-    return Crop(np.stack([image, (share >= 0.5).astype(np.float32)]), hu.affine)
+    node = share >= 0.5
+    if "margin_mm" not in spec:  # bundles of version 1.0: whole block and plain mask
+        image = window(hu.array, tuple(spec["window_hu"]))
+        return Crop(np.stack([image, node.astype(np.float32)]), hu.affine)
+    return Crop(node_block(hu.array, node, spacing, spec["windows_hu"], spec["margin_mm"]), hu.affine)
 
 
 def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: str = "cpu") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ece_core.models.registry import build
 from ece_core.preprocessing.window import WINDOW_HU
 
 BUNDLE_TASK = {"segmentation": "lymph_node_segmentation", "classification": "lymph_node_classification"}
+CHANNELS = {"segmentation": ["CT"], "classification": ["CT near the lymph node, per window", "distance to its surface"]}
 NOT_MEASURED = {"note": "Not measured yet. 'scripts/evaluate_models.py' writes the figures of held-out cases here."}
 INTENDED_USE = (
     "Research and software development with simulated scans. Not a medical device; not for diagnosis, staging or "
@@ -32,12 +33,15 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
     """The model card but for schema, SHA-256 and measured figures."""
     inputs = {
         "spacing_mm": config["spacing_mm"],
-        "window_hu": list(config.get("window_hu", WINDOW_HU)),
         "patch_size": config["patch_size"],
-        "channels": ["CT"] if config["task"] == "segmentation" else ["CT", "lymph node mask"],
+        "channels": ["CT"]
+        if config["task"] == "segmentation"
+        else ["CT near the lymph node", "distance to its surface"],
     }
-    if "tile_size" in config:
-        inputs["tile_size"] = config["tile_size"]
+    if config["task"] == "segmentation":
+        inputs |= {"window_hu": list(WINDOW_HU), "tile_size": config["tile_size"]}
+    else:
+        inputs |= {"windows_hu": config["windows_hu"], "margin_mm": config["margin_mm"]}
     layer = {"gradcam_layer": config["gradcam_layer"]} if "gradcam_layer" in config else {}
     return {
         "name": config["name"],

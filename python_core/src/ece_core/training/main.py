@@ -31,7 +31,11 @@ def load_config(task: str, path: Path) -> dict[str, Any]:
 
 
 def main(
-    task: str, config_path: Path, work: Path | None = None, real_ct: Path | None = None, device: str = "cpu",
+    task: str,
+    config_path: Path,
+    work: Path | None = None,
+    real_ct: Path | None = None,
+    device: str = "cpu",
     report=None,
 ) -> Path:
     """Train and write the bundle; returns its folder, ``WORK/NAME``.

@@ -1,7 +1,8 @@
 """Train the 3D UNet that finds lymph nodes: `ece train segmentation CONFIG`.
 
-Patches of simulated scans, mixed with patches of real CT in which everything outside the target volumes counts as
-background (what is inside them is ignored: there may be lymph nodes). Dice plus cross-entropy, AdamW, one cycle.
+Patches of simulated scans, mixed with patches of real CT into which simulated lymph nodes were inserted. In real CT
+what is inside the target volumes is ignored (there may be real lymph nodes), all else is background. Dice plus
+cross-entropy, AdamW, one cycle.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from ece_core.geometry import Volume, affine_from
+from ece_core.models.bundle import load_bundle
 from ece_core.models.registry import build
-from ece_core.preprocessing import sample_block, window
+from ece_core.preprocessing import window
 from ece_core.training.loop import run
-from ece_core.training.simulated_data import AIR_HU, make, segmentation_case
+from ece_core.training.simulated_data import (
+    AIR_HU,
+    LEAST_TARGET_LABEL,
+    UNKNOWN,
+    inserted_case,
+    make,
+    segmentation_case,
+)
 
 Array = np.ndarray
-IGNORE = 255
 
 
 def loss_function(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -33,8 +40,8 @@ def loss_function(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     target
         (n, k, j, i) int64.
     """
-    known = (target != IGNORE).unsqueeze(1).float()
-    cross_entropy = nn.functional.cross_entropy(logits, target, ignore_index=IGNORE)
+    known = (target != UNKNOWN).unsqueeze(1).float()
+    cross_entropy = nn.functional.cross_entropy(logits, target, ignore_index=UNKNOWN)
     probabilities = logits.softmax(dim=1) * known
     one_hot = nn.functional.one_hot(target.clamp(max=logits.shape[1] - 1), logits.shape[1]).movedim(-1, 1) * known
     overlap = (probabilities * one_hot).sum(dim=(0, 2, 3, 4))
@@ -50,42 +57,36 @@ def loss_function(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 class Patches:
     """Draws training patches; every draw is determined by (seed, step)."""
 
-    def __init__(self, config: dict[str, Any], data: Path, real: Path | None) -> None:
+    def __init__(self, config: dict[str, Any], simulated: list[Path], real: list[Path]) -> None:
         self.config, self.size = config, tuple(config["patch_size"])
-        self.files = [data / f"seg_{n:04d}.npz" for n in range(config["cases"])]
+        self.simulated, self.real = simulated, real
         self.cases: dict[Path, dict[str, Array]] = {}
-        self.real = [RealBackground(path, config["spacing_mm"]) for path in _real_files(real, config)]
         self.augment = augmentation(config["seed"])
-
-    def available(self) -> list[Path]:
-        return [path for path in self.files if path in self.cases or path.exists()]
 
     def _case(self, path: Path) -> dict[str, Array]:
         if path not in self.cases:
             with np.load(path) as archive:
                 case = {"hu": archive["hu"], "classes": archive["classes"]}
-            case["foreground"] = np.argwhere(case["classes"] > 0).astype(np.int16)
-            case["metastatic"] = np.argwhere(case["classes"] > 1).astype(np.int16)
+            found, metastatic = (case["classes"] > 0), (case["classes"] > 1)
+            case["foreground"], case["metastatic"] = (
+                np.argwhere(mask & (case["classes"] != UNKNOWN)).astype(np.int16) for mask in (found, metastatic)
+            )
             self.cases[path] = case
         return self.cases[path]
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(n, 1, k, j, i) float32 in [0, 1] and (n, k, j, i) int64."""
         rng = np.random.default_rng((self.config["seed"], step))
-        files = self.available()
         rows = []
-        for n in range(self.config["batch_size"]):
-            if self.real and rng.random() < self.config["real_share"]:
-                hu, target = self.real[int(rng.integers(len(self.real)))].patch(rng, self.size)
-            else:
-                case = self._case(files[int(rng.integers(len(files)))])
-                hu, target = self._simulated(rng, case, n)
+        for _ in range(self.config["batch_size"]):
+            files = self.real if self.real and rng.random() < self.config["real_share"] else self.simulated
+            hu, target = self._patch(rng, self._case(files[int(rng.integers(len(files)))]))
             rows.append((window(hu), target))
         images = torch.from_numpy(np.stack([image for image, _ in rows])[:, None])
         targets = torch.from_numpy(np.stack([target for _, target in rows]).astype(np.int64))
         return self.augment(images, targets, rng)
 
-    def _simulated(self, rng: np.random.Generator, case: dict[str, Array], n: int) -> tuple[Array, Array]:
+    def _patch(self, rng: np.random.Generator, case: dict[str, Array]) -> tuple[Array, Array]:
         shape = np.array(case["hu"].shape)
         size = np.array(self.size)
         wanted = rng.random()
@@ -101,26 +102,6 @@ class Patches:
         return np.pad(hu, pad, constant_values=int(AIR_HU)), np.pad(target, pad)
 
 
-class RealBackground:
-    """A real CT with known target volumes (OpenKBP: `hu`, `labels`, `spacing_zyx_mm`): what is not a target."""
-
-    def __init__(self, path: Path, spacing_mm: float) -> None:
-        with np.load(path, allow_pickle=False) as archive:
-            z, y, x = (float(s) for s in archive["spacing_zyx_mm"])
-            affine = affine_from((z, y, x))
-            self.ct = Volume(archive["hu"].astype(np.int16), affine)
-            targets = (archive["labels"] >= 8).astype(np.float32)
-        self.targets = Volume(targets, affine)
-        self.spacing = (spacing_mm, spacing_mm, spacing_mm)
-        self.body = np.argwhere(self.ct.array > -200)
-
-    def patch(self, rng: np.random.Generator, size: tuple[int, int, int]) -> tuple[Array, Array]:
-        center = self.ct.to_lps(self.body[int(rng.integers(len(self.body)))])
-        hu = sample_block(self.ct, center, size, self.spacing, AIR_HU).array
-        near_target = sample_block(self.targets, center, size, self.spacing, 0.0).array > 0.02
-        return hu, np.where(near_target, IGNORE, 0)
-
-
 def _real_files(folder: Path | None, config: dict[str, Any]) -> list[Path]:
     """Real scans whose targets are large enough to cover the lymph nodes of both sides."""
     if folder is None:
@@ -128,7 +109,7 @@ def _real_files(folder: Path | None, config: dict[str, Any]) -> list[Path]:
     chosen = []
     for path in sorted(Path(folder).glob("*.npz")):
         with np.load(path, allow_pickle=False) as archive:
-            volume = float((archive["labels"] >= 8).sum() * np.prod(archive["spacing_zyx_mm"]) / 1000)
+            volume = float((archive["labels"] >= LEAST_TARGET_LABEL).sum() * np.prod(archive["spacing_zyx_mm"]) / 1000)
         if volume >= config["real_least_target_ml"]:
             chosen.append(path)
         if len(chosen) == config["real_cases"]:
@@ -188,18 +169,27 @@ def train(config: dict[str, Any], work: Path, device: str = "cpu", real: Path | 
         Folder for data, checkpoint and curve; one per config.
     real
         Folder of real CT as OpenKBP arrays, or None: then simulated patches only.
+
+    With ``start_from``, the folder of a bundle, training begins with that bundle's weights.
     """
     data = work / "data"
     data.mkdir(parents=True, exist_ok=True)
     arguments = [
         (data, config["data_seed"], n, config["difficulty"], config["spacing_mm"]) for n in range(config["cases"])
     ]
-    make(segmentation_case, [a for a in arguments if not (data / f"seg_{a[2]:04d}.npz").exists()], config["jobs"])
+    simulated = make(segmentation_case, arguments, config["jobs"])
+    sources = [
+        (data, source, config["data_seed"], n, config["difficulty"], config["spacing_mm"])
+        for n, source in enumerate(_real_files(real, config))
+    ]
+    inserted = make(inserted_case, sources, config["jobs"])
     torch.manual_seed(config["seed"])
     network = build(config["architecture"], config["arguments"]).to(device)
+    if "start_from" in config:
+        network.load_state_dict(load_bundle(Path(config["start_from"])).network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config["learning_rate"], total_steps=config["steps"], pct_start=0.15
     )
-    return run(config, work, network, optimizer, schedule, Patches(config, data, real).batch, loss_function, device,
-               report)  # fmt: skip
+    batch = Patches(config, simulated, inserted).batch
+    return run(config, work, network, optimizer, schedule, batch, loss_function, device, report)

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from ece_core.preprocessing import node_block
+
+SPACING = (1.25, 0.75, 0.5)
+WINDOWS = ((-400.0, 400.0), (-150.0, 50.0))
+
+
+def a_lymph_node():
+    rng = np.random.default_rng(3)
+    hu = rng.normal(0, 150, (12, 20, 24)).astype(np.float32)
+    mask = np.zeros(hu.shape, np.uint8)
+    mask[5:8, 7:12, 9:15] = 1
+    mask[5, 7, 9] = 0
+    return hu, mask
+
+
+def distances_by_hand(mask):
+    """Of every voxel center to the nearest one on the other side, in mm: slow, from the definition."""
+    points = np.indices(mask.shape).reshape(3, -1).T * np.array(SPACING)
+    inside = mask.ravel() > 0
+    gaps = np.linalg.norm(points[:, None] - points[None], axis=2)
+    outward, inward = gaps[:, inside].min(axis=1), gaps[:, ~inside].min(axis=1)
+    return np.where(inside, -inward, outward).reshape(mask.shape)
+
+
+def test_the_last_channel_is_the_signed_distance_in_units_of_the_margin():
+    hu, mask = a_lymph_node()
+    block = node_block(hu, mask, SPACING, WINDOWS, 4.0)
+    np.testing.assert_allclose(block[-1], np.clip(distances_by_hand(mask) / 4.0, -1, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("margin_mm", [2.0, 4.0])
+def test_only_tissue_within_the_margin_is_shown(margin_mm):
+    hu, mask = a_lymph_node()
+    near = distances_by_hand(mask) < margin_mm
+    wide, narrow, _ = node_block(hu, mask, SPACING, WINDOWS, margin_mm)
+    np.testing.assert_allclose(wide[near], np.clip((hu[near] + 400) / 800, 0, 1), atol=1e-6)
+    np.testing.assert_allclose(narrow[near], np.clip((hu[near] + 150) / 200, 0, 1), atol=1e-6)
+    assert (wide[~near] == 0).all()
+    assert (narrow[~near] == 0).all()
+
+
+def test_tissue_far_away_cannot_change_the_block():
+    hu, mask = a_lymph_node()
+    changed = np.where(distances_by_hand(mask) > 4.0, hu + 500, hu)
+    np.testing.assert_array_equal(
+        node_block(hu, mask, SPACING, WINDOWS, 4.0), node_block(changed, mask, SPACING, WINDOWS, 4.0)
+    )
+
+
+def test_an_empty_mask_shows_nothing():
+    hu, mask = a_lymph_node()
+    block = node_block(hu, np.zeros_like(mask), SPACING, WINDOWS, 4.0)
+    assert (block[:-1] == 0).all()
+    assert (block[-1] == 1).all()
