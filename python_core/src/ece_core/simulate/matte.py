@@ -17,6 +17,7 @@ Box = tuple[slice, slice, slice]
 STRAND_HU = 10.0
 FINE_MM = 0.4  # a breach finger of 0.5 to 1 mm is then seen by more than one sample
 MOST_PARTS = 6
+MARGIN_MM = 2.0
 AT_ONCE = 400_000  # points; keeps the memory small for a node in thick slices
 # Below this volume of a voxel the inside of a lymph node (core, hilum; edges of 1 mm) needs one sample a voxel only.
 SMALL_VOXEL_MM3 = 1.0
@@ -67,7 +68,8 @@ def matte_of(node: SimulatedLymphNode, grid: Volume, box: Box, texture=None) -> 
     _, outer, unit = node.field(*centers.T)
     layers = [np.zeros(len(centers), np.float32) for _ in range(3)]
     half_diagonal = float(np.linalg.norm(spacing)) / 2
-    border = np.max(node.margin_mm(unit)) / 2 + 1.2 * half_diagonal
+    # Each voxel by its own margin: a breach on one side must not change how the other side is sampled.
+    border = np.asarray(node.margin_mm(unit)) / 2 + 1.2 * half_diagonal
     small = grid.voxel_volume_mm3 < SMALL_VOXEL_MM3
     plain = small & (outer < -border)
     fine = (outer < border) & ~plain
@@ -82,6 +84,8 @@ def matte_of(node: SimulatedLymphNode, grid: Volume, box: Box, texture=None) -> 
 def box_of(node: SimulatedLymphNode, grid: Volume, margin: int = 2) -> Box | None:
     """Slices (k, j, i) of the voxels that a lymph node can change, or ``None``."""
     low, high = node.bounds()
+    if node.stranding <= 0:  # nothing to see beyond the softened margin
+        low, high = low + STRANDING_REACH_MM - MARGIN_MM, high - STRANDING_REACH_MM + MARGIN_MM
     corners = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, -1).T
     index = grid.to_index(corners)
     start = np.maximum(np.floor(index.min(axis=0)).astype(int) - margin, 0)
@@ -95,7 +99,9 @@ def box_of(node: SimulatedLymphNode, grid: Volume, margin: int = 2) -> Box | Non
 def _strands_near(node: SimulatedLymphNode, outer: Array, unit, reach_mm: float) -> Array:
     """Voxels that strands may cross; sheets are thinner than a voxel, so only their reach and sector decide."""
     near = (outer > -reach_mm) & (outer < STRANDING_REACH_MM + reach_mm)
-    return near & (node.breach.nearness(unit) > 0) if node.breach else near
+    if node.breach and node.inflammation <= 0:
+        near &= node.breach.nearness(unit) > 0
+    return near
 
 
 def _sample(node, grid: Volume, index: Array, chosen: Array, parts: Array, layers: list, texture) -> None:

@@ -1,7 +1,8 @@
 """Patient and grid to HU, class map and instance map.
 
-Structures are painted in order with a soft edge one voxel wide (their partial volume), lymph nodes last;
-then point spread, slice profile and noise. The truth maps are exact: the sign of the distance at voxel centers.
+Structures are painted in order with a soft edge one voxel wide (their partial volume); lymph nodes come last, by
+samples about 0.4 mm apart, so that a breach thinner than a voxel fills its share of it. Then point spread, slice
+profile, streaks and noise. The truth maps are exact: the sign of the distance at voxel centers.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import numpy as np
 
 from ece_core.classes import CLASS_NAMES
 from ece_core.geometry import Volume
-from ece_core.simulate.capsule import SimulatedLymphNode
+from ece_core.simulate.matte import box_of, compose, matte_of
 from ece_core.simulate.patient import Patient
-from ece_core.simulate.scanner import Scanner, add_noise, blur, couch_hu
+from ece_core.simulate.scanner import Scanner, add_metal_streaks, add_noise, blur, couch_hu
 from ece_core.simulate.shapes import WaveNoise
 
 Array = np.ndarray
@@ -45,34 +46,47 @@ def render(
     shape, affine = grid
     rng = np.random.default_rng((*patient.seed, 77, noise_seed))
     spacing = (float(affine[2, 2]), float(affine[1, 1]), float(affine[0, 0]))
-    hu, instances = _paint_thick(patient, shape, affine, scanner)
-    hu = blur(hu, spacing, scanner.psf_fwhm_mm)
+    hu = _anatomy(patient, shape, affine, scanner)
+    instances = np.zeros(shape, np.uint16)
+    _lymph_nodes(patient, hu, instances, affine)
+    hu = blur(hu, spacing, scanner.psf_fwhm_mm, scanner.slice_width)
+    add_metal_streaks(
+        hu, affine, getattr(patient.anatomy, "metal", ()), scanner, np.random.default_rng((*patient.seed, 78))
+    )
     add_noise(rng, hu, affine, spacing, scanner, patient.anatomy.levels_z()["clavicle"] + 18)
     np.clip(np.rint(hu, out=hu), -1024, 3071, out=hu)
     lut = np.array([0, *(CLASS_NAMES.index(node.class_name) + 1 for node in patient.lymph_nodes)], np.uint8)
-    return Simulation(
-        Volume(hu.astype(np.int16), affine), Volume(lut[instances], affine), Volume(instances, affine)
-    )
+    return Simulation(Volume(hu.astype(np.int16), affine), Volume(lut[instances], affine), Volume(instances, affine))
 
 
-def _paint_thick(patient: Patient, shape, affine: Array, scanner: Scanner) -> tuple[Array, Array]:
-    """HU and instances; a slice of 2 mm or more is the mean of thinner ones (a box slice profile)."""
+def _anatomy(patient: Patient, shape, affine: Array, scanner: Scanner) -> Array:
+    """HU of everything but the lymph nodes; a slice of 2 mm or more is the mean of thinner ones."""
     thickness = float(affine[2, 2])
     parts = 1 if thickness < 2.0 else int(np.ceil(thickness / 1.3))
     fine = affine.copy()
     fine[2, 2] = thickness / parts
     fine[2, 3] -= thickness / 2 - fine[2, 2] / 2
-    painter = _Painter(patient, (shape[0] * parts, *shape[1:]), fine, scanner)
-    hu = painter.anatomy()
-    for node in patient.lymph_nodes:
-        painter.lymph_node(hu, node)
-    if parts > 1:
-        hu = hu.reshape(shape[0], parts, *shape[1:]).mean(axis=1)
-    truth = _Painter(patient, shape, affine, scanner)
-    instances = np.zeros(shape, np.uint16)
+    hu = _Painter(patient, (shape[0] * parts, *shape[1:]), fine, scanner).anatomy()
+    return hu.reshape(shape[0], parts, *shape[1:]).mean(axis=1) if parts > 1 else hu
+
+
+def _lymph_nodes(patient: Patient, hu: Array, instances: Array, affine: Array) -> None:
+    """Insert all lymph nodes; where they meet, the first keeps its voxels in the truth map."""
+    grid = Volume(hu, affine)
+    texture = _soft_texture(patient)
     for label, node in enumerate(patient.lymph_nodes, 1):
-        truth.mark(instances, node, label)
-    return hu, instances
+        box = box_of(node, grid)
+        if box is None:
+            continue
+        matte = matte_of(node, grid, box, lambda x, y, z: 4 * texture(x, y, z))
+        hu[box] = compose(hu[box], matte)[0]
+        block = instances[box]
+        block[matte.inside & (block == 0)] = label
+
+
+def _soft_texture(patient: Patient) -> WaveNoise:
+    """Soft tissue is not uniform: the same few HU at the same place on every grid."""
+    return WaveNoise.sample(np.random.default_rng((*patient.seed, 5)), 0.3, 1.6, 6)
 
 
 class _Painter:
@@ -85,20 +99,14 @@ class _Painter:
         self.y = (affine[1, 3] + np.arange(shape[1]) * spacing[1]).astype(np.float32)
         self.z = (affine[2, 3] + np.arange(shape[0]) * spacing[0]).astype(np.float32)
         self.edge_mm = np.float32((spacing[1] + spacing[2]) / 2)
-        self.texture = WaveNoise.sample(np.random.default_rng((*patient.seed, 5)), 0.3, 1.6, 6)
+        self.texture = _soft_texture(patient)
         self.fat_texture = WaveNoise.sample(np.random.default_rng((*patient.seed, 6)), 0.6, 2.2, 6)
 
-    def _box(self, low: Array, high: Array, k0: int = 0, k1: int | None = None):
-        """Slices (k, j, i) of the grid that a box touches within [k0, k1), or None."""
-        k1 = self.shape[0] if k1 is None else k1
-        spans = []
-        for axis, lo, hi in ((self.z, low[2], high[2]), (self.y, low[1], high[1]), (self.x, low[0], high[0])):
-            a, b = np.searchsorted(axis, lo - 1.5), np.searchsorted(axis, hi + 1.5)
-            spans.append([int(a), int(b)])
-        spans[0] = [max(spans[0][0], k0), min(spans[0][1], k1)]
-        if any(a >= b for a, b in spans):
-            return None
-        return tuple(slice(a, b) for a, b in spans)
+    def _spans(self, low: Array, high: Array) -> Array:
+        """Index ranges (n, 3, 2) of n boxes (x, y, z) made 1.5 mm wider: k, j, i; start, stop."""
+        axes = ((self.z, 2), (self.y, 1), (self.x, 0))
+        ends = [(np.searchsorted(axis, low[:, n] - 1.5), np.searchsorted(axis, high[:, n] + 1.5)) for axis, n in axes]
+        return np.array(ends).transpose(2, 0, 1)
 
     def _coordinates(self, box):
         k, j, i = box
@@ -107,23 +115,25 @@ class _Painter:
     def anatomy(self) -> Array:
         """HU of everything but the lymph nodes, before the scanner's blur."""
         hu = np.full(self.shape, -1000, np.float32)
-        structures = [(s, s.shape.bounds(), self.patient.anatomy.hu[s.tissue]) for s in self.patient.anatomy.structures]
-        back = self.patient.anatomy.frame.point(0, 134, -80)[1]
+        anatomy = self.patient.anatomy
+        bounds = np.array([s.shape.bounds() for s in anatomy.structures], np.float64)
+        spans = self._spans(bounds[:, 0], bounds[:, 1])
+        seen = np.flatnonzero((spans[:, :, 0] < spans[:, :, 1]).all(axis=1))
+        back = anatomy.frame.point(0, 134, -80)[1]
         for k0 in range(0, self.shape[0], CHUNK):
             k1 = min(k0 + CHUNK, self.shape[0])
             if self.scanner.couch:
                 block = hu[k0:k1]
                 np.maximum(block, couch_hu(self.x[None, None], self.y[None, :, None], back), out=block)
             inside = self._inside_skin(k0, k1)
-            for structure, (low, high), tissue_hu in structures:
-                box = self._box(low, high, k0, k1)
-                if box is None:
-                    continue
+            for n in seen[(spans[seen, 0, 0] < k1) & (spans[seen, 0, 1] > k0)]:
+                structure, (k, j, i) = anatomy.structures[n], spans[n].tolist()
+                box = slice(max(k[0], k0), min(k[1], k1)), slice(*j), slice(*i)
                 cover = self._cover(structure.shape.distance(*self._coordinates(box)))
                 if structure.name not in ("skin", "fat"):
                     cover *= inside[slice(box[0].start - k0, box[0].stop - k0), box[1], box[2]]
                 target = hu[box]
-                target += (np.float32(tissue_hu) - target) * cover
+                target += (np.float32(anatomy.hu[structure.tissue]) - target) * cover
             self._add_texture(hu[k0:k1], k0, k1)
         return hu
 
@@ -147,26 +157,3 @@ class _Painter:
         is_fat = (block < -60) & (block > -140)
         is_soft = (block > -20) & (block < 250)
         block += np.where(is_soft, 4.0 * soft, 0) + np.where(is_fat, 6.0 * soft + 22.0 * septa, 0)
-
-    def lymph_node(self, hu: Array, node: SimulatedLymphNode) -> None:
-        """Paint one lymph node, its breach and its strands."""
-        box = self._box(*node.bounds())
-        if box is None:
-            return
-        x, y, z = self._coordinates(box)
-        capsule, outer, unit = node.field(x, y, z)
-        target = hu[box]
-        offset = (x - node.center_lps[0], y - node.center_lps[1], z - node.center_lps[2])
-        if node.stranding > 0:
-            strands = node.strand_density(outer, unit, (x, y, z)) * np.clip((-30 - target) / 40, 0, 1)
-            target += (np.float32(10.0) - target) * strands
-        soft = np.clip(0.5 - outer / (self.edge_mm + node.margin_mm(unit)), 0, 1)
-        target += (node.interior_hu(np.minimum(capsule, 0), offset) + 4 * self.texture(x, y, z) - target) * soft
-
-    def mark(self, instances: Array, node: SimulatedLymphNode, label: int) -> None:
-        """Voxels whose centers lie inside; where lymph nodes meet, the first keeps its voxels."""
-        box = self._box(*node.bounds())
-        if box is not None:
-            outer = node.field(*self._coordinates(box))[1]
-            block = instances[box]
-            block[(outer < 0) & (block == 0)] = label
