@@ -150,19 +150,27 @@ set(ECE_CORE_SCRIPTS
   ece_core/scene/table.py
   ece_core/simulate/__init__.py
   ece_core/simulate/anatomy.py
+  ece_core/simulate/body.py
+  ece_core/simulate/builder.py
   ece_core/simulate/capsule.py
   ece_core/simulate/case.py
   ece_core/simulate/insertion.py
   ece_core/simulate/insertion_places.py
   ece_core/simulate/matte.py
+  ece_core/simulate/muscles.py
+  ece_core/simulate/organs.py
   ece_core/simulate/patient.py
+  ece_core/simulate/person.py
   ece_core/simulate/placement.py
   ece_core/simulate/population.py
   ece_core/simulate/render.py
   ece_core/simulate/scan_look.py
   ece_core/simulate/scanner.py
   ece_core/simulate/shapes.py
+  ece_core/simulate/skeleton.py
+  ece_core/simulate/tissues.py
   ece_core/simulate/truth.py
+  ece_core/simulate/vessels.py
   ece_core/training/__init__.py
   ece_core/training/classification.py
   ece_core/training/export.py

@@ -22,6 +22,16 @@ class Patient:
     lymph_nodes: tuple[SimulatedLymphNode, ...]
     difficulty: str
 
+    @property
+    def sex(self) -> str:
+        """``"F"`` or ``"M"``."""
+        return self.anatomy.person.sex
+
+    @property
+    def age_years(self) -> float:
+        """35 to 90."""
+        return self.anatomy.person.age_years
+
 
 def sample_patient(seed: int | tuple[int, ...], difficulty: str = "medium") -> Patient:
     """The patient of this seed; the same seed gives the same patient on every machine.
@@ -37,7 +47,8 @@ def sample_patient(seed: int | tuple[int, ...], difficulty: str = "medium") -> P
         )
     key = (seed,) if isinstance(seed, int) else tuple(seed)
     rng = np.random.default_rng(key)
-    anatomy = sample_anatomy(rng)
+    # A stream of its own: a change to the anatomy leaves the lymph nodes of a seed as they are.
+    anatomy = sample_anatomy(np.random.default_rng((*key, 101)))
     drawn = [sample_lymph_node(rng, name, DIFFICULTIES[difficulty]) for name in sample_classes(rng)]
     placed = place_all(rng, anatomy, drawn, LEVEL_PRIOR)
     ordered = sorted(placed, key=lambda node: -node.center_lps[2])

@@ -47,11 +47,62 @@ class SweptEllipse:
         section = self._section(inside_z).astype(np.float32)
         cx, cy, a, b, angle = (section[..., n] for n in range(5))
         dx, dy = x - cx, y - cy
-        cosine, sine = np.cos(angle), np.sin(angle)
-        u = np.abs((dx * cosine + dy * sine) / a)
-        v = np.abs((dy * cosine - dx * sine) / b)
-        radius = np.sqrt(u * u + v * v) if self.power == 2.0 else (u**self.power + v**self.power) ** (1 / self.power)
+        if np.any(angle):
+            cosine, sine = np.cos(angle), np.sin(angle)
+            u, v = dx * (cosine / a) + dy * (sine / a), dy * (cosine / b) - dx * (sine / b)
+        else:  # on an open grid u and v stay a row and a column
+            u, v = dx / a, dy / b
+        if self.power == 2.0:
+            radius = np.sqrt(u * u + v * v)
+        elif self.power == 4.0:  # roots are much faster than powers
+            radius = np.sqrt(np.sqrt((u * u) ** 2 + (v * v) ** 2))
+        else:
+            radius = (np.abs(u) ** self.power + np.abs(v) ** self.power) ** (1 / self.power)
         in_plane = (radius - 1) * np.minimum(a, b)
+        beyond = np.abs(z - inside_z)
+        return np.where(beyond > 0, np.hypot(np.maximum(in_plane, 0), beyond), in_plane)
+
+
+@dataclass(frozen=True, eq=False)
+class SweptArc:
+    """A bent sheet: part of an elliptic ring that changes along z. Skull, jaw, cartilage, sheets of muscle.
+
+    Parameters
+    ----------
+    knots
+        (M, 8): z, center x, center y, semi-axis a, semi-axis b (of the middle of the sheet), half thickness (mm),
+        first and last angle (rad, from +x towards +y, last > first, the span below 2 pi; pi or more each way is the
+        whole ring); z ascending.
+    """
+
+    knots: Array
+
+    @cached_property
+    def _section(self) -> PchipInterpolator:
+        return PchipInterpolator(self.knots[:, 0], self.knots[:, 1:], axis=0)
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Lower and upper corner (x, y, z) in LPS mm."""
+        turns = np.linspace(self.knots[:, 6], self.knots[:, 7], 33)
+        x, y, half = self.knots[:, 1], self.knots[:, 2], self.knots[:, 5].max() + 1.0
+        across, along = x + self.knots[:, 3] * np.cos(turns), y + self.knots[:, 4] * np.sin(turns)
+        low = np.array([across.min() - half, along.min() - half, self.knots[0, 0]])
+        return low, np.array([across.max() + half, along.max() + half, self.knots[-1, 0]])
+
+    def distance(self, x: Array, y: Array, z: Array) -> Array:
+        """Signed distance at broadcast coordinates, to first order: the ring's, and beyond its ends the ends'."""
+        inside_z = np.clip(z, self.knots[0, 0], self.knots[-1, 0])
+        section = self._section(inside_z).astype(np.float32)
+        cx, cy, a, b, half, first, last = (section[..., n] for n in range(7))
+        u, v = (x - cx) / a, (y - cy) / b
+        radius = np.sqrt(u * u + v * v) + np.float32(1e-6)
+        slope = np.sqrt((u / a) ** 2 + (v / b) ** 2) / radius  # change of radius per mm
+        across = np.abs(radius - 1) / np.maximum(slope, np.float32(1e-6)) - half
+        middle, reach = (first + last) / 2, (last - first) / 2
+        off = np.abs(np.arctan2(v, u) - middle)
+        off = np.minimum(off, np.abs(2 * np.float32(np.pi) - off))
+        along = (off - reach) * np.sqrt(a * b)
+        in_plane = np.where(along > 0, np.hypot(np.maximum(across, 0), along), np.maximum(across, along))
         beyond = np.abs(z - inside_z)
         return np.where(beyond > 0, np.hypot(np.maximum(in_plane, 0), beyond), in_plane)
 
