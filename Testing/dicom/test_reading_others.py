@@ -85,3 +85,26 @@ def test_a_study_with_dcmqis_seg_is_a_case(dcmqi_seg, scan, instances, tmp_path)
     (case,) = load_dicom_studies(tmp_path / "studies")
     assert len(case.outlines.lymph_nodes) == 3 and case.outlines.structures == ("Parotid",)
     np.testing.assert_array_equal(case.outlines.structure("Parotid").array, instances.array == 3)
+
+
+@pytest.fixture
+def plastimatch_rtstruct(scan, instances, tmp_path):
+    """Label 1 as GTVn, label 2 as Parotid."""
+    tool = shutil.which("plastimatch")
+    if tool is None:
+        pytest.skip("plastimatch is absent: apt-get install plastimatch")
+    two = np.where(instances.array <= 2, instances.array, 0).astype(np.uint8)
+    write_image(instances.with_array(two), tmp_path / "two.nrrd")
+    (tmp_path / "list.txt").write_text("0|255 0 0|GTVn\n1|0 255 0|Parotid\n")
+    command = [tool, "convert", "--input-ss-img", tmp_path / "two.nrrd", "--input-ss-list", tmp_path / "list.txt"]
+    command += ["--referenced-ct", tmp_path / "ct", "--output-dicom", tmp_path / "plan"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    (path,) = (tmp_path / "plan").glob("rtss*.dcm")
+    return path
+
+
+@pytest.mark.parametrize("scan", ["plain"], indirect=True)
+def test_plastimatchs_contours_are_lymph_nodes_voxel_by_voxel(plastimatch_rtstruct, scan, instances):
+    found = read_lymph_nodes(plastimatch_rtstruct, scan)
+    assert found.notes[0] == "Taken from ROI GTVn: 1 lymph node."
+    np.testing.assert_array_equal(found.volume.array > 0, instances.array == 1)

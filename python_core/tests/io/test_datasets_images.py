@@ -245,3 +245,47 @@ def test_a_split_without_cases_is_refused(tmp_path):
     assert isinstance(data[:1], Dataset) and len(data.of_split("test")) == 1
     with pytest.raises(InputError, match="train: no case was found"):
         data.of_split("train")
+
+
+@pytest.fixture
+def rt_utils_phantom(shared_data, tmp_path):
+    """Two slices and one of the three structure sets that rt-utils wrote."""
+
+    def study(structure_set):
+        folder = tmp_path / "PATIENT"
+        folder.mkdir()
+        for name in ("ct_1.dcm", "ct_2.dcm", structure_set):
+            (folder / name).symlink_to(shared_data / "rtstruct_rtutils_phantom" / name)
+        return load_dicom_studies(tmp_path)
+
+    return study
+
+
+def test_the_rt_utils_phantom_is_one_study(rt_utils_phantom):
+    (case,) = rt_utils_phantom("rt.dcm")
+    assert case.ct.volume.shape[0] == 2 and case.outlines.structures == ("ROI-1",)
+    assert case.outlines.instances is None  # nothing nodal: unknown, not "no lymph nodes"
+    assert "PHANTOM" not in case.case_id + case.patient + repr(case)
+
+
+@pytest.mark.parametrize(
+    ("structure_set", "words"),
+    [
+        ("rt.dcm", "ROI 1 lies in another frame of reference"),
+        ("invalid_reference_rt.dcm", "ROI 1 refer to images that are not in this CT"),
+        ("non_existent_reference_rt.dcm", "ROI 1 refer to images that are not in this CT"),
+    ],
+)
+def test_references_of_rt_utils_that_lead_nowhere_are_told_when_the_structure_is_read(
+    rt_utils_phantom, structure_set, words
+):
+    (case,) = rt_utils_phantom(structure_set)
+    with pytest.raises(InputError, match=words):
+        case.outlines.structure("ROI-1")
+
+
+def test_a_structure_in_two_structure_sets_is_said(tmp_path):
+    ct = a_study(tmp_path / "one", 1)
+    write_rtstruct_of(tmp_path / "one" / "second.dcm", ct, outlines(ct), {1: "Mandible"})
+    (case,) = load_dicom_studies(tmp_path)
+    assert any("outline a structure of one name: the first" in note for note in case.outlines.notes)

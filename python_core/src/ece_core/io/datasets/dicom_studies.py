@@ -129,6 +129,8 @@ class _Study:
                 notes.append(f"An RTSTRUCT or SEG of the study was left out: {error.problem}")
                 continue
             targets += [found] if found else []
+            if set(others) & set(readers):
+                notes.append("Several RTSTRUCT or SEG files outline a structure of one name: the first one's is used.")
             readers = {**others, **readers}
             notes += said
         instances = lymph_nodes_of((target for each in targets for target in each()), ct.volume) if targets else None
