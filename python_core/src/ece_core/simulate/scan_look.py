@@ -12,9 +12,10 @@ from ece_core.geometry import Volume
 Array = np.ndarray
 FWHM = 2.3548  # of a Gaussian, in SDs
 FAT_HU, SOFT_HU = (-150.0, -50.0), (0.0, 140.0)
-LARGEST_BLOCK = 144  # voxels along each axis that the measurements look at
+LARGEST_BLOCK = 96  # voxels along each axis that the measurements look at
 DEFAULT_NOISE_HU = 7.0  # mid-neck (clinical reference 5.3); only where a scan has no uniform tissue at all
 MUSCLE_SLOPE_HU_PER_MM = 5.0
+FLAT_SLOPE = 8.0  # HU per mm; a border of fat and muscle has 20 and more
 PLAIN_MUSCLE_HU = 55.0  # clinical reference 5.2; where a patch holds no muscle
 LAGS = 4  # voxels over which noise is correlated
 
@@ -60,7 +61,7 @@ def look_of(ct: Volume) -> ScanLook:
 
 
 def _middle(ct: Volume) -> Volume:
-    """At most 144 voxels along each axis around the middle of the body."""
+    """At most 96 voxels along each axis around the middle of the body."""
     if max(ct.shape) <= LARGEST_BLOCK:
         return ct
     steps = (max(1, ct.shape[0] // 32), 4, 4)
@@ -72,12 +73,13 @@ def _middle(ct: Volume) -> Volume:
 
 
 def uniform_residual(hu: Array, spacing_mm: tuple[float, float, float]) -> tuple[Array, Array]:
-    """Deviation from the local mean of the same tissue, and where that means noise: inside fat or soft tissue."""
+    """Deviation from the local mean of the same tissue, and where that means noise: flat inside fat or soft tissue."""
     smooth = ndimage.gaussian_filter(hu, [1.5 / s for s in spacing_mm], truncate=2.5)
+    flat = _slope(ndimage.gaussian_filter(smooth, [2.0 / s for s in spacing_mm], truncate=2), spacing_mm) < FLAT_SLOPE
     sigma = [min(6.0 / s, 6.0) for s in spacing_mm]
     residual, uniform = np.zeros_like(hu), np.zeros(hu.shape, bool)
     for low, high in (FAT_HU, SOFT_HU):
-        tissue = ndimage.binary_erosion((smooth > low) & (smooth < high), np.ones((3, 3, 3)))
+        tissue = flat & ndimage.binary_erosion((smooth > low) & (smooth < high), np.ones((3, 3, 3)))
         if not tissue.any():
             continue
         weight = ndimage.gaussian_filter(tissue.astype(np.float32), sigma, truncate=2)
@@ -85,6 +87,12 @@ def uniform_residual(hu: Array, spacing_mm: tuple[float, float, float]) -> tuple
         residual[tissue] = hu[tissue] - mean[tissue] / weight[tissue]
         uniform |= tissue
     return residual, uniform
+
+
+def _slope(hu: Array, spacing_mm: tuple[float, float, float]) -> Array:
+    """HU per mm; an axis of one voxel has none."""
+    steps = [np.gradient(hu, s, axis=n) for n, s in enumerate(spacing_mm) if hu.shape[n] > 1]
+    return np.asarray(np.sqrt(sum(g * g for g in steps)))
 
 
 def robust_sd(values: Array, default: float, least: int = 60) -> float:
@@ -116,7 +124,8 @@ def _correlation(residual: Array, uniform: Array) -> Array:
 def matched_noise(rng: np.random.Generator, shape: tuple[int, ...], correlation: Array) -> Array:
     """Gaussian noise of SD 1 with this autocorrelation."""
     padded = [fft.next_fast_len(n + 2 * LAGS, real=True) for n in shape]
-    taper = np.hanning(2 * LAGS + 3)[1:-1]
+    # Down to 0.4 at the last lag only: a steeper taper would make the grain finer than it is.
+    taper = np.cos(np.linspace(-1.16, 1.16, 2 * LAGS + 1))
     kernel = np.zeros(padded)
     kernel[: 2 * LAGS + 1, : 2 * LAGS + 1, : 2 * LAGS + 1] = np.einsum(
         "abc,a,b,c->abc", correlation, taper, taper, taper
@@ -130,7 +139,8 @@ def matched_noise(rng: np.random.Generator, shape: tuple[int, ...], correlation:
 
 
 def resolution_mm(ct: Volume) -> tuple[float, float, float]:
-    """FWHM along (k, j, i) from the steepest edges: air to skin and to bone; the voxel's width where there is none.
+    """FWHM along (k, j, i) from the steepest edges: air to skin and to bone; the voxel's width where there is none,
+    and never less than that.
 
     Over an edge of Gaussian spread s, the largest step between neighbors a distance h apart is the share
     erf(h / (2 sqrt(2) s)) of the whole step.
@@ -159,7 +169,7 @@ def _edge_fwhm(hu: Array, axis: int, step_mm: float, least_edges: int = 40) -> f
         return None
     share = float(np.clip(np.percentile(steps[edges] / height[edges], 85), 0.02, 0.98))
     spread = step_mm / (2 * np.sqrt(2) * special.erfinv(share))
-    return float(np.clip(FWHM * spread, 0.6 * step_mm, 8.0))
+    return float(np.clip(FWHM * spread, step_mm, 8.0))
 
 
 def _muscle_hu(hu: Array, spacing_mm) -> float:
@@ -168,8 +178,7 @@ def _muscle_hu(hu: Array, spacing_mm) -> float:
     Planning CT is not always calibrated to the HU of textbooks: muscle is at 5 to 75 HU in OpenKBP.
     """
     smooth = ndimage.gaussian_filter(hu, [2.0 / s for s in spacing_mm], truncate=2)
-    slope = np.sqrt(sum(g * g for g in np.gradient(smooth, *spacing_mm)))
-    values = smooth[(slope < MUSCLE_SLOPE_HU_PER_MM) & (smooth > -20) & (smooth < 100)]
+    values = smooth[(_slope(smooth, spacing_mm) < MUSCLE_SLOPE_HU_PER_MM) & (smooth > -20) & (smooth < 100)]
     if values.size < 100:
         return PLAIN_MUSCLE_HU
     counts, edges = np.histogram(values, bins=np.arange(-20, 101))
