@@ -41,6 +41,7 @@ SERIES_NUMBER = 9100  # plus the CT's, so that it sorts behind the scanner's own
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management: retired, and still what PS3.3 C.8.8.5 asks for
 POSITION_TOLERANCE_MM = 0.1  # a DICOM decimal string is rounded; a wrong slice is off by its thickness
 COLORS = ((68, 172, 100), (220, 130, 40), (90, 130, 230), (200, 80, 160), (190, 180, 50), (70, 180, 190))
+MAX_NAME_LENGTH = 64  # value representation LO, PS3.5 6.2
 SERIES_FIX = "Use the headers of the CT series that the lymph nodes were found on."
 
 
@@ -80,7 +81,7 @@ def write_rtstruct(
     GeometryError
         The headers are not those of this grid.
     InputError
-        The headers lack what a structure set needs, or the file cannot be written.
+        A name is none that DICOM allows, the headers lack what a structure set needs, or the file cannot be written.
     ValueError
         A label has no name.
     """
@@ -92,7 +93,7 @@ def write_rtstruct(
             dataset.save_as(os.fspath(path), enforce_file_format=True)
         except LIBRARY_ERRORS as error:
             raise InputError(
-                "The RT Structure Set could not be written.", "Check the names, the folder and the free space."
+                "The RT Structure Set could not be written.", "Check the folder and the free space."
             ) from error  # the library's words quote values: they stay in the cause
     if not blanked:
         return ()
@@ -150,8 +151,14 @@ def _check_names(instances: Volume, names: Mapping[int, str]) -> None:
     labels = {label for label in range(1, int(instances.array.max()) + 1) if instances.label_box(label)}
     if labels - set(names):
         raise ValueError(f"names lacks the labels {sorted(labels - set(names))}")
-    for label in names:
+    for label, name in names.items():
         _box_and_mask(instances, label)
+        if not name.strip() or len(name) > MAX_NAME_LENGTH or "\\" in name or not name.isprintable():
+            raise InputError(
+                f"The name of lymph node {label} cannot be an ROI name: DICOM allows 1 to {MAX_NAME_LENGTH} printable "
+                "characters without a backslash.",
+                "Give it a shorter or plainer name.",
+            )
 
 
 def _check_headers(instances: Volume, headers: Sequence[Dataset]) -> None:
