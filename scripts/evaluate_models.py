@@ -19,7 +19,7 @@ from pathlib import Path
 from ece_core.evaluation import evaluate_classification, evaluate_segmentation
 from ece_core.evaluation.table import metrics_table
 from ece_core.pipeline import AnalyzeOptions, analyze
-from ece_core.simulate.cohort import simulate_cohort
+from ece_core.pipeline.simulated_cohort import simulate_cohort
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 9001  # the training configs use 101 and 202

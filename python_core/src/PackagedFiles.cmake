@@ -126,6 +126,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/pipeline/patient.py
   ece_core/pipeline/run.py
   ece_core/pipeline/segment.py
+  ece_core/pipeline/simulated_case.py
   ece_core/pipeline/simulated_cohort.py
   ece_core/pipeline/stages.py
   ece_core/pipeline/steps.py
@@ -150,12 +151,14 @@ set(ECE_CORE_SCRIPTS
   ece_core/scene/table.py
   ece_core/simulate/__init__.py
   ece_core/simulate/anatomy.py
+  ece_core/simulate/baselines.py
   ece_core/simulate/body.py
   ece_core/simulate/builder.py
   ece_core/simulate/capsule.py
   ece_core/simulate/case.py
   ece_core/simulate/insertion.py
   ece_core/simulate/insertion_places.py
+  ece_core/simulate/label_noise.py
   ece_core/simulate/matte.py
   ece_core/simulate/muscles.py
   ece_core/simulate/organs.py
