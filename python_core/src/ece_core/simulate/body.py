@@ -12,18 +12,18 @@ def build_body(build: Builder) -> None:
     person = build.person
     fat = person.fat_mm
     neck = [
-        (-120, 0, 50, 62, 60), (-90, 0, 47, 60 + fat, 58 + fat), (-60, 0, 43, 57 + fat, 59 + fat),
-        (-35, 0, 38, 55 + fat, 60 + fat), (-15, 0, 35, 55 + fat, 63 + fat), (10, 0, 32, 56 + fat, 68 + fat),
-        (30, 0, 26, 60 + 0.8 * fat, 76 + 0.7 * fat), (55, 0, 20, 67 + 0.5 * fat, 86 + 0.4 * fat),
-        (80, 0, 14, 73, 94), (110, 0, 12, 77, 98), (150, 0, 14, 73, 94), (185, 0, 18, 56, 72), (200, 0, 20, 25, 35),
+        (-120, 0, 50, 62, 60), (-90, 0, 45, 60 + fat, 68 + fat), (-60, 0, 41, 58 + fat, 63 + fat),
+        (-35, 0, 38, 57 + fat, 60 + fat), (-15, 0, 35, 59 + fat, 62 + fat), (10, 0, 31, 63 + fat, 68 + fat),
+        (30, 0, 26, 67 + 0.9 * fat, 76 + 0.8 * fat), (55, 0, 20, 69 + 0.7 * fat, 86 + 0.5 * fat),
+        (80, 0, 16, 74, 94), (110, 0, 14, 77, 97), (150, 0, 16, 73, 94), (185, 0, 20, 56, 72), (200, 0, 22, 25, 35),
     ]  # fmt: skip
-    face = [(-16, 0, -34, 18 + fat, 20), (-5, 0, -31, 38 + fat / 2, 39), (12, 0, -25, 51 + fat / 2, 51),
-            (35, 0, -16, 60 + fat / 2, 60), (62, 0, -12, 66, 66), (100, 0, -8, 68, 70),
-            (125, 0, -4, 62, 68)]  # fmt: skip
-    nose = [(38, 0, -78, 8, 6), (46, 0, -82, 15, 15), (60, 0, -78, 11, 12), (80, 0, -70, 10, 12)]
+    face = [(-26, 0, -22, 6, 6), (-18, 0, -29, 20 + fat, 17 + fat), (-7, 0, -37, 42 + fat / 2, 42),
+            (12, 0, -31, 55 + fat / 2, 55), (35, 0, -17, 62 + fat / 2, 63), (62, 0, -9, 68, 66), (100, 0, -4, 68, 66),
+            (125, 0, 0, 62, 66)]  # fmt: skip
+    nose = [(38, 0, -76, 8, 6), (46, 0, -79, 15, 15), (60, 0, -74, 11, 12), (80, 0, -64, 10, 12)]
     skins = [
         build.swept("skin", neck, "skin", power=2.0, jitter=0.02, taper=False),
-        build.swept("skin", face, "skin", jitter=0.02, shift=0.5),
+        build.swept("skin", face, "skin", jitter=0.02, shift=0.5, taper=False),
         build.swept("skin", nose, "skin", jitter=0.04, shift=0.5),
         build.swept("skin", _chest(person.shoulder_width, fat), "skin", power=2.4, jitter=0.02, taper=False),
     ]
@@ -39,8 +39,8 @@ def build_body(build: Builder) -> None:
 
 def _chest(width: float, fat: float) -> list[tuple]:
     return [
-        (-190, 0, 44, 165 * width, 90 + fat), (-150, 0, 45, 150 * width, 88 + fat),
-        (-110, 0, 47, 128 * width, 80 + fat), (-88, 0, 50, 105 * width, 70 + fat), (-72, 0, 52, 60, 57 + fat),
+        (-190, 0, 44, 165 * width, 100 + fat), (-150, 0, 44, 150 * width, 97 + fat),
+        (-110, 0, 46, 128 * width, 88 + fat), (-88, 0, 48, 105 * width, 77 + fat), (-72, 0, 49, 60, 65 + fat),
         (-60, 0, 52, 20, 30),
     ]  # fmt: skip
 
@@ -51,8 +51,8 @@ def shoulder(build: Builder, sign: int, inset: float) -> list[tuple]:
     up = person.shoulders_mm[0 if sign > 0 else 1]
     wide = person.shoulder_width
     fat = person.fat_mm * 0.8 - inset
-    rows = [(2, 27, 80, 24, 13), (-16, 40, 77, 40, 24), (-34, 62, 71, 66, 35), (-50, 82, 64, 96, 45),
-            (-68, 94, 57, 112, 56), (-95, 98, 50, 117, 69), (-130, 98, 46, 118, 80),
+    rows = [(-8, 26, 80, 24, 13), (-24, 38, 77, 39, 23), (-40, 58, 72, 62, 34), (-56, 80, 65, 94, 45),
+            (-72, 94, 58, 112, 56), (-97, 98, 50, 117, 69), (-130, 98, 46, 118, 80),
             (-190, 98, 46, 118, 84)]  # fmt: skip
     # Raising a shoulder moves its outer part; what is far below follows less.
     follow = (0.2, 0.4, 0.7, 1.0, 0.9, 0.5, 0.2, 0.0)

@@ -18,14 +18,16 @@ def _shoulders(build: Builder) -> None:
     """The bulk of chest and shoulder under its fat; then the fat over the clavicle and in the armpit."""
     fat = build.person.fat_mm
     for side, sign in (("left", 1), ("right", -1)):
-        build.swept("muscle", shoulder(build, sign, fat + 3.0), "shoulder", side, power=2.4, jitter=0.01, shift=0.5)
+        build.swept(
+            "muscle", shoulder(build, sign, 1.25 * fat + 4.0), "shoulder", side, power=2.4, jitter=0.01, shift=0.5
+        )
     chest = [(-190, 0, 44, 150, 84), (-150, 0, 45, 138, 82), (-110, 0, 47, 112, 72), (-90, 0, 50, 80, 58),
              (-80, 0, 52, 46, 44)]  # fmt: skip
     build.swept("muscle", chest, "chest wall", power=2.4, jitter=0.02)
     grow = 1 + 0.03 * (fat - 5)
     for sign in (1, -1):
-        build.ellipsoid("fat", (sign * 62, 34, -62), (27 * grow, 26 * grow, 20), jitter=0.1)
-        build.ellipsoid("fat", (sign * 50, 38, -48), (17 * grow, 20 * grow, 22), jitter=0.1)
+        build.ellipsoid("fat", (sign * 62, 34, -64), (29 * grow, 27 * grow, 22), jitter=0.1)
+        build.ellipsoid("fat", (sign * 52, 40, -48), (20 * grow, 22 * grow, 24), jitter=0.1)
         build.ellipsoid("fat", (sign * 112, 30, -120), (17 * grow, 26 * grow, 34), jitter=0.12)
         build.chain("fat", [(sign * 70, 88, -60), (sign * 120, 84, -70)], 2.2 * grow, mirror=False)
     build.muscle([(-75, 62, -16, 20, 6, 0.15), (-95, 66, -28, 48, 8, 0.3), (-120, 70, -34, 62, 9, 0.3),
@@ -65,7 +67,7 @@ def _side_of_neck(build: Builder) -> None:
                   (62, 9, 14, 9, 5)], "prevertebral")  # fmt: skip
     build.muscle([(-84, 13, -14, 8, 4.5, 0.3), (-62, 23, -7, 12, 6, 0.45), (-45, 31, 0, 15, 6.5, 0.6),
                   (-30, 38, 6, 17, 7, 0.75), (-12, 44, 13, 17, 7.5, 0.95), (5, 48, 18, 16, 7.5, 1.1),
-                  (25, 53, 25, 13, 7, 1.2), (45, 57, 32, 10, 5.5, 1.3)],
+                  (25, 53, 25, 13, 7, 1.2), (45, 57, 32, 11, 5.5, 1.3), (56, 58, 35, 8, 5, 1.3)],
                  "sternocleidomastoid", jitter=0.06)  # fmt: skip
     build.muscle([(-80, 34, -10, 12, 3, 0.15), (-62, 33, -1, 11, 3, 0.4), (-45, 36, 8, 8, 3, 0.6)],
                  "sternocleidomastoid clavicular", gap=False)  # fmt: skip
@@ -93,8 +95,8 @@ def _front_of_neck(build: Builder) -> None:
 
 
 def _face(build: Builder) -> None:
-    build.muscle([(8, 52, -16, 6, 15, -0.3), (25, 55, -18, 8, 19, -0.25), (45, 57, -20, 8, 18, -0.2),
-                  (64, 60, -22, 5, 13, -0.2)], "masseter")  # fmt: skip
+    build.muscle([(10, 51, -18, 6, 14, -0.3), (25, 55, -19, 8, 18, -0.25), (42, 57, -20, 8, 17, -0.2),
+                  (58, 59, -22, 5, 12, -0.2)], "masseter")  # fmt: skip
     build.muscle([(12, 40, -6, 6, 13, -0.35), (30, 36, -8, 8, 14, -0.3), (50, 32, -10, 6, 12, -0.2)],
                  "medial pterygoid")  # fmt: skip
     build.muscle([(48, 38, -10, 9, 12, 0.7), (62, 40, -14, 10, 15, 0.7)], "lateral pterygoid")

@@ -51,24 +51,24 @@ def build_head(build: Builder) -> None:
 
 def _midface(build: Builder) -> None:
     """Maxilla with its sinuses, nose with septum and turbinates, orbits, sphenoid."""
-    build.swept("trabecular", [(40, 0, -48, 27, 22), (50, 0, -46, 36, 26), (66, 0, -44, 40, 26), (80, 0, -46, 36, 22),
-                               (92, 0, -52, 30, 16)], "maxilla", taper=False)  # fmt: skip
-    build.swept("airway", [(50, 0, -42, 12, 26), (64, 0, -42, 13, 30), (78, 0, -44, 11, 24), (92, 0, -48, 9, 16)],
+    build.swept("trabecular", [(40, 0, -48, 27, 22), (50, 0, -46, 36, 26), (66, 0, -40, 40, 26), (80, 0, -40, 36, 22),
+                               (92, 0, -44, 30, 16)], "maxilla", taper=False)  # fmt: skip
+    build.swept("airway", [(50, 0, -42, 12, 26), (64, 0, -40, 13, 30), (78, 0, -39, 11, 24), (92, 0, -40, 9, 16)],
                 "nasal cavity")  # fmt: skip
-    build.swept("cortical", [(48, 0, -44, 0.9, 24), (88, 0, -46, 0.9, 22)], "nasal septum", jitter=0.01)
+    build.swept("cortical", [(48, 0, -44, 0.9, 24), (88, 0, -40, 0.9, 22)], "nasal septum", jitter=0.01)
     for sign in (1, -1):
-        build.ellipsoid("cortical", (sign * 27, -42, 64), (14, 17, 17), name="maxillary wall")
+        build.ellipsoid("cortical", (sign * 27, -38, 64), (14, 17, 17), name="maxillary wall")
         filled = build.rng.random() < 0.12  # a swollen or full sinus is common
-        build.ellipsoid("mucosa" if filled else "airway", (sign * 27, -42, 64), (12.5, 15.5, 15.5))
+        build.ellipsoid("mucosa" if filled else "airway", (sign * 27, -38, 64), (12.5, 15.5, 15.5))
         build.chain("mucosa", [(sign * 7, -58, 57), (sign * 8, -30, 57)], 3.2, stretch_z=1.3, mirror=False)
         build.chain("mucosa", [(sign * 6, -54, 71), (sign * 6, -34, 70)], 2.4, stretch_z=1.3, mirror=False)
-        build.ellipsoid("cortical", (sign * 33, -52, 98), (21, 25, 20), name="orbital wall")
-        build.ellipsoid("fat", (sign * 33, -54, 98), (19.5, 25, 18.5), name="orbit")
-        build.ellipsoid("eye", (sign * 33, -61, 98), (12, 12, 12), jitter=0.03, name="eye")
-        build.chain("muscle", [(sign * 30, -49, 98), (sign * 22, -30, 98)], 2.2, mirror=False, name="optic nerve")
+        build.ellipsoid("cortical", (sign * 33, -41, 98), (21, 24, 20), name="orbital wall")
+        build.ellipsoid("fat", (sign * 33, -43, 98), (19.5, 24, 18.5), name="orbit")
+        build.ellipsoid("eye", (sign * 32, -48, 98), (12, 12, 12), jitter=0.03, name="eye")
+        build.chain("muscle", [(sign * 29, -38, 98), (sign * 22, -20, 98)], 2.2, mirror=False, name="optic nerve")
         for side in (-10, 10):
-            build.chain("muscle", [(sign * 33 + side, -54, 98), (sign * 24, -32, 98)], 1.8, stretch_z=2, mirror=False)
-        build.chain("cortical", [(sign * 52, -46, 74), (sign * 64, -30, 74), (sign * 66, -8, 72)], 2.6, mirror=False)
+            build.chain("muscle", [(sign * 33 + side, -42, 98), (sign * 24, -22, 98)], 1.8, stretch_z=2, mirror=False)
+        build.chain("cortical", [(sign * 50, -44, 72), (sign * 63, -28, 73), (sign * 66, -6, 72)], 2.6, mirror=False)
     build.ellipsoid("cortical", (0, -8, 76), (20, 15, 12), name="sphenoid")
     build.ellipsoid("airway", (0, -11, 78), (13, 10, 8), name="sphenoid sinus")
     build.chain("cortical", [(8, -14, 66), (14, -16, 50)], 2.2, stretch_z=1.5, name="pterygoid plate")
@@ -107,7 +107,7 @@ def build_airway(build: Builder) -> None:
 def _larynx(build: Builder) -> None:
     build.swept("muscle", [(-30, 0, -2, 11, 13), (-20, 0, -4, 11, 14), (-10, 0, -6, 10, 12)], "vocal muscle")
     build.pair("fat", [(-20, 8.5, -4, 1.6, 6), (-8, 9, -6, 2.4, 7)], "paraglottic space")
-    build.pair("cartilage", [(-32, 13, 0, 1.6, 10, 0.5), (-20, 12, -7, 1.7, 14, 0.6), (-8, 14, -6, 1.5, 13, 0.5)],
+    build.pair("cartilage", [(-32, 13, 1, 1.6, 10, 0.5), (-20, 12, -5, 1.7, 14, 0.6), (-8, 14, -4, 1.5, 13, 0.5)],
                "thyroid cartilage", shift=0.3)  # fmt: skip
     build.pair("cartilage", [(-12, 18, 5, 1.6, 2), (2, 19, 6, 1.4, 1.8)], "superior horn", shift=0.3)
     build.arc("cartilage", [(-42, 0, 5, 11, 12, 1.8, -np.pi, np.pi), (-36, 0, 5, 11, 12, 2.2, -np.pi, np.pi),
@@ -123,13 +123,13 @@ def _larynx(build: Builder) -> None:
 
 def build_glands(build: Builder) -> None:
     full = 1 + 0.02 * (build.person.fat_mm - 5)
-    parotid = [(6, 53, 10, 5, 8, 0.2), (22, 56, 9, 9, 15, 0.15), (40, 58, 6, 10.5, 18, 0.1), (56, 60, 2, 8, 15, 0.1),
-               (68, 61, -2, 4, 9, 0.1)]  # fmt: skip
+    parotid = [(8, 53, 19, 6, 9, 0.2), (20, 56, 18, 9.5, 15, 0.15), (36, 58, 15, 11, 18, 0.1),
+               (50, 60, 10, 9, 16, 0.1), (58, 61, 6, 5, 10, 0.1)]  # fmt: skip
     build.pair("parotid", [(z, x, y, a * full, b * full, t) for z, x, y, a, b, t in parotid], "parotid", jitter=0.1,
                shift=1.5)  # fmt: skip
-    build.pair("parotid", [(20, 44, 12, 7, 9), (46, 44, 12, 7, 9)], "parotid deep lobe", jitter=0.15)
-    build.pair("submandibular", [(-14, 29, -12, 6, 9, -0.3), (-4, 32, -14, 9.5, 15, -0.35), (7, 33, -14, 8, 14, -0.35),
-                                 (14, 32, -14, 4, 8, -0.3)], "submandibular", jitter=0.1, shift=1.5)  # fmt: skip
+    build.pair("parotid", [(20, 46, 17, 8, 9), (44, 46, 17, 8, 9)], "parotid", jitter=0.15)
+    build.pair("submandibular", [(-16, 29, -4, 6, 9, -0.3), (-7, 32, -6, 10, 15, -0.35), (4, 33, -6, 8.5, 14, -0.35),
+                                 (11, 32, -7, 4, 8, -0.3)], "submandibular", jitter=0.1, shift=1.5)  # fmt: skip
     build.chain("submandibular", [(24, -30, 8), (20, -46, 9)], 3.2, stretch_z=1.4, name="sublingual")
     build.pair("thyroid", [(-72, 15, 11, 6, 8, 0.3), (-56, 16, 6, 8.5, 11, 0.3), (-40, 16, 3, 6.5, 9, 0.3),
                            (-26, 16.5, 2, 2.8, 5, 0.2)], "thyroid", jitter=0.14)  # fmt: skip
@@ -145,11 +145,11 @@ def _lobules(build: Builder, sign: int) -> None:
     """Glands are lobulated: bumps outside, clefts of fat inside. A bump alone in a slice looks like a lymph node."""
     rng = build.rng
     for _ in range(int(rng.integers(4, 8))):
-        at = (sign * (57 + rng.normal(0, 4)), 5 + rng.normal(0, 13), float(rng.uniform(8, 62)))
+        at = (sign * (57 + rng.normal(0, 4)), 14 + rng.normal(0, 11), float(rng.uniform(10, 55)))
         build.ellipsoid("parotid", at, rng.uniform(3, 6, 3), name="lobule")
     for _ in range(int(rng.integers(8, 14))):
-        at = (sign * (57 + rng.normal(0, 6)), 6 + rng.normal(0, 11), float(rng.uniform(5, 65)))
+        at = (sign * (57 + rng.normal(0, 6)), 15 + rng.normal(0, 10), float(rng.uniform(8, 58)))
         build.ellipsoid("fat", at, rng.uniform(0.6, 2.2, 3) * (1, 1, 2.0), name="cleft")
     for _ in range(int(rng.integers(2, 5))):
-        at = (sign * (32 + rng.normal(0, 5)), -14 + rng.normal(0, 9), float(rng.uniform(-12, 10)))
+        at = (sign * (32 + rng.normal(0, 5)), -6 + rng.normal(0, 9), float(rng.uniform(-14, 8)))
         build.ellipsoid("submandibular", at, rng.uniform(3, 5.5, 3), name="lobule")

@@ -9,6 +9,7 @@ import numpy as np
 from ece_core.errors import InputError
 from ece_core.simulate.anatomy import Anatomy, sample_anatomy
 from ece_core.simulate.capsule import SimulatedLymphNode
+from ece_core.simulate.lookalikes import LookAlike, add_lookalikes
 from ece_core.simulate.placement import place_all
 from ece_core.simulate.population import DIFFICULTIES, LEVEL_PRIOR, sample_classes, sample_lymph_node
 
@@ -21,6 +22,7 @@ class Patient:
     anatomy: Anatomy
     lymph_nodes: tuple[SimulatedLymphNode, ...]
     difficulty: str
+    lookalikes: tuple[LookAlike, ...] = ()
 
     @property
     def sex(self) -> str:
@@ -49,7 +51,9 @@ def sample_patient(seed: int | tuple[int, ...], difficulty: str = "medium") -> P
     rng = np.random.default_rng(key)
     # A stream of its own: a change to the anatomy leaves the lymph nodes of a seed as they are.
     anatomy = sample_anatomy(np.random.default_rng((*key, 101)))
-    drawn = [sample_lymph_node(rng, name, DIFFICULTIES[difficulty]) for name in sample_classes(rng)]
+    anatomy, lookalikes = add_lookalikes(np.random.default_rng((*key, 102)), anatomy)
+    age = anatomy.person.age_years
+    drawn = [sample_lymph_node(rng, name, DIFFICULTIES[difficulty], age) for name in sample_classes(rng)]
     placed = place_all(rng, anatomy, drawn, LEVEL_PRIOR)
     ordered = sorted(placed, key=lambda node: -node.center_lps[2])
-    return Patient(key, anatomy, tuple(ordered), difficulty)
+    return Patient(key, anatomy, tuple(ordered), difficulty, lookalikes)

@@ -20,7 +20,7 @@ class Person:
     age_years
         35 to 90.
     fat_mm
-        Fat under the skin of the neck, 1.5 to 20 mm.
+        Fat under the skin of the neck, 1.2 to 20 mm.
     muscle
         Bulk of the muscles; 1 is an average man of 50. Women have less, and it shrinks with age.
     gap_mm
@@ -58,9 +58,9 @@ class Person:
         """One patient out of a head and neck clinic."""
         sex = "M" if rng.random() < 0.74 else "F"
         age = float(np.clip(rng.normal(60, 12), 35, 90))
-        fat = float(np.clip(5.0 * np.exp(rng.normal(0, 0.55)), 1.5, 20.0))
+        fat = float(np.clip(4.6 * np.exp(rng.normal(0, 0.65)), 1.2, 20.0))
         muscle = (1.03 if sex == "M" else 0.92) - 0.004 * (age - 55) + rng.normal(0, 0.06)
-        height = rng.normal(0, 12)  # arms beside the body or pulled down for the scan
+        height = rng.normal(0, 14)  # arms beside the body or pulled down for the scan
         lean = rng.normal(0, 6)
         return cls(
             sex=sex,
@@ -92,7 +92,7 @@ class Frame:
         overall = rng.normal(1.0, 0.04)
         return cls(
             size=np.clip(mean * overall * rng.normal(1.0, 0.035, 3), 0.82, 1.22),
-            flexion=np.array([rng.normal(0, 0.08), rng.normal(0, 0.0005)]),
+            flexion=np.array([rng.normal(0.07, 0.08), rng.normal(0, 0.0005)]),
             bend=np.array([rng.normal(0, 0.03), rng.normal(0, 0.0002)]),
             turn=float(np.clip(rng.normal(0, 0.07), -0.2, 0.2)),
         )

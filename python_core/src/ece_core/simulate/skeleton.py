@@ -67,13 +67,16 @@ def _atlas(build: Builder) -> None:
 
 
 def build_jaws(build: Builder) -> None:
-    arch = [(0, -59, -1), (13, -56, -1), (27, -42, 1), (39, -22, 5), (46, -6, 12)]
-    build.chain("cortical", arch, 5.2, stretch_z=2.1, name="mandible")
+    arch = [(0, -68, -1), (13, -65, -1), (27, -51, 1), (38, -30, 4), (45, -12, 10)]
+    build.chain("cortical", arch, 5.0, stretch_z=2.1, name="mandible")
     build.chain("trabecular", arch, 3.0, stretch_z=2.4, name="mandible marrow")
-    build.chain("cortical", [(46, -8, 10), (49, -2, 36), (52, 2, 58)], 4.0, name="mandible")
-    build.chain("cortical", [(46, -10, 16), (48, -14, 40), (50, -20, 56)], 3.0, name="mandible")
-    build.chain("trabecular", [(46, -8, 12), (49, -3, 36)], 2.0)
-    build.chain("cortical", [(48, 4, 62), (57, 4, 62)], 4.5, name="condyle")
+    ramus = [(2, 45, -12, 4.2, 12), (18, 47, -9, 4.4, 17), (42, 50, -7, 4, 17), (56, 51, -2, 3.4, 14)]
+    for shrink, tissue in ((0.0, "cortical"), (2.2, "trabecular")):
+        rows = [(z, x, y, a - shrink, b - shrink, -0.12) for z, x, y, a, b in ramus]
+        build.pair(tissue, rows, "mandible", shift=0.3, jitter=0.02)
+    build.chain("cortical", [(51, 8, 56), (52, 11, 64)], 3.6, name="mandible")
+    build.chain("cortical", [(47, 11, 65), (57, 11, 65)], 4.4, name="mandible")
+    build.chain("cortical", [(50, -12, 58), (51, -16, 66)], 2.6, name="mandible")
     _teeth(build)
     build.chain("cortical", [(0, -26, 0), (9, -24, 0)], 2.8, stretch_z=1.4, name="hyoid")
     build.chain("cortical", [(9, -24, 0), (16, -14, 2), (20, -2, 5)], 1.7, name="hyoid horn")
@@ -86,11 +89,11 @@ def _teeth(build: Builder) -> None:
     missing = np.clip(0.04 + 0.010 * (person.age_years - 40) + rng.normal(0, 0.2), 0, 1)
     crowns = []
     for z_root, z_crown in ((13, 24), (42, 30)):
-        build.chain("trabecular", [(0, -58, z_root), (13, -55, z_root), (25, -42, z_root), (34, -22, z_root + 1)], 4.2,
+        build.chain("trabecular", [(0, -66, z_root), (13, -63, z_root), (25, -49, z_root), (34, -28, z_root + 1)], 4.2,
                     stretch_z=1.4)  # fmt: skip
         for share in np.linspace(0.06, 0.94, 8):
             x = float(np.interp(share, [0, 0.33, 0.66, 1], [0, 14, 26, 35]))
-            y = float(np.interp(share, [0, 0.33, 0.66, 1], [-59, -55, -41, -20]))
+            y = float(np.interp(share, [0, 0.33, 0.66, 1], [-67, -63, -48, -26]))
             for sign in (1, -1):
                 if rng.random() < missing:
                     continue
@@ -113,8 +116,8 @@ def build_chest_wall(build: Builder) -> None:
     for side, sign in ((0, 1), (1, -1)):
         up = build.person.shoulders_mm[side]
         wide = build.person.shoulder_width
-        ends = [(14, -16, -88), (36, -18, -83), (66, -2, -76 + 0.3 * up), (100, 26, -66 + 0.7 * up),
-                (138 * wide, 48, -58 + up)]  # fmt: skip
+        ends = [(14, -16, -88), (36, -18, -82), (62, -2, -73 + 0.3 * up), (92, 26, -62 + 0.7 * up),
+                (124 * wide, 48, -47 + up)]  # fmt: skip
         clavicle = [(sign * x, y, z) for x, y, z in ends]
         build.chain("cortical", clavicle, 6.2, mirror=False, name="clavicle", side="left" if sign > 0 else "right")
         build.chain("trabecular", clavicle, 4.2, mirror=False)
