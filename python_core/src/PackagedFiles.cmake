@@ -159,6 +159,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/simulate/insertion.py
   ece_core/simulate/insertion_places.py
   ece_core/simulate/label_noise.py
+  ece_core/simulate/lookalikes.py
   ece_core/simulate/matte.py
   ece_core/simulate/muscles.py
   ece_core/simulate/organs.py

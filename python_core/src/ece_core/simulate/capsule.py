@@ -13,6 +13,8 @@ Array = np.ndarray
 
 STRANDING_REACH_MM = 8.0  # perinodal shell in which strands are looked for (clinical reference, 5.5)
 JOIN_MM = 0.6  # radius of the fillet where a tongue leaves the capsule [own choice]
+FUSE_MM = 5.0  # radius of the fillet between two coalescent lymph nodes [own choice]
+SHARED_MM = 0.5  # how far coalescent lymph nodes reach over the surface between them, so that no seam shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,11 @@ class Breach:
     strands: WaveNoise | None = None
     blur_mm: float = 0.0
 
+    def turned(self, rotation: Array) -> Breach:
+        """The same breach elsewhere on the capsule; ``rotation`` (3, 3) turns its directions."""
+        tongues = tuple(replace(t, root=rotation @ t.root, tip=rotation @ t.tip) for t in self.tongues)
+        return replace(self, directions=self.directions @ rotation.T, tongues=tongues)
+
     def _angles(self, direction: tuple[Array, Array, Array]):
         """Angle to each site over its half angle."""
         x, y, z = direction
@@ -112,6 +119,11 @@ def smooth_minimum(a: Array, b: Array, radius_mm: float) -> Array:
     return np.minimum(a, b) - near * near * np.float32(radius_mm / 4)
 
 
+def _half_of_union(own: Array, other: Array) -> Array:
+    """Distance to this lymph node's half of two that have grown together, a little more than half."""
+    return np.maximum(smooth_minimum(own, other, FUSE_MM), (own - other) / 2 - np.float32(SHARED_MM))
+
+
 @dataclass(frozen=True, eq=False)
 class SimulatedLymphNode:
     """Geometry, content and truth of one lymph node.
@@ -126,13 +138,23 @@ class SimulatedLymphNode:
     solid_hu, core_hu, rim_mm
         Attenuation of the solid part and of the necrotic core, which lies ``rim_mm`` below the capsule
         (``None``: no necrosis).
-    hilum
-        Center and radius of a fatty hilum relative to the radii, or ``None``.
+    core_roughness
+        How ragged the border of the core is, relative to ``rim_mm``; near 0 for a cyst.
+    hilum, hilum_hu
+        Center (mm from that of the node) and radius of a fatty hilum, or ``None``, and its attenuation.
     inflammation, strands, inflamed_side
         0 to 1, density of strands in the fat that no breach caused, where they run, and the unit direction they
         lie towards (``None``: all around).
+    inflamed_blur_mm
+        How much softer the margin is on that side, without any breach.
+    needle
+        Unit direction in which a biopsy needle came: a straight track through the fat, or ``None``.
     blur_mm
         Softness of the margin beyond the scanner's own.
+    fused
+        The lymph nodes (intact) that this one is coalescent with: no fat plane between them, each keeps its half.
+    hard_negative
+        What makes a lymph node without a breach look as if it had one, by name; empty: nothing does.
     """
 
     class_name: str
@@ -147,11 +169,17 @@ class SimulatedLymphNode:
     strands: WaveNoise
     core_hu: float = 20.0
     rim_mm: float | None = None
+    core_roughness: float = 0.35
     hilum: tuple[Array, float] | None = None
+    hilum_hu: float = -40.0
     inflammation: float = 0.0
     inflamed_side: Array | None = None
+    inflamed_blur_mm: float = 0.0
+    needle: Array | None = None
     blur_mm: float = 0.2
     breach: Breach | None = None
+    fused: tuple[SimulatedLymphNode, ...] = ()
+    hard_negative: str = ""
 
     @property
     def short_axis_mm(self) -> float:
@@ -159,8 +187,18 @@ class SimulatedLymphNode:
         return float(2 * self.radii_mm.min())
 
     @property
+    def softest_mm(self) -> float:
+        """Softness of the margin where it is softest."""
+        return self.blur_mm + max(self.inflamed_blur_mm, self.breach.blur_mm if self.breach else 0.0)
+
+    @property
     def extent_mm(self) -> float:
         return self.breach.extent_mm if self.breach else 0.0
+
+    @property
+    def cystic(self) -> bool:
+        """Necrosis with a smooth border: a thin wall and homogeneous content."""
+        return self.rim_mm is not None and self.core_roughness < 0.1
 
     @property
     def stranding(self) -> float:
@@ -186,6 +224,8 @@ class SimulatedLymphNode:
         distance = np.sqrt(dx * dx + dy * dy + dz * dz) + np.float32(1e-3)
         unit = (dx / distance, dy / distance, dz / distance)
         capsule = distance - self._surface_mm(unit)
+        for other in self.fused:
+            capsule = _half_of_union(capsule, other.field(x, y, z)[0])
         return capsule, self._breached(capsule, unit, distance) if self.breach else capsule, unit
 
     def _surface_mm(self, unit: tuple[Array, Array, Array]) -> Array:
@@ -218,7 +258,7 @@ class SimulatedLymphNode:
         ends = []
         for tongue in self.breach.tongues if self.breach else ():
             root, tip = (np.asarray(v, float) for v in (tongue.root, tongue.tip))
-            root_mm, tip_mm = (float(self._surface_mm(tuple(np.array([c]) for c in v))[0]) for v in (root, tip))
+            root_mm, tip_mm = (float(self._surface_mm((v[:1], v[1:2], v[2:]))[0]) for v in (root, tip))
             beyond = tongue.reach * self.extent_mm - tongue.radius_mm / 2
             ends.append((root * max(root_mm - 1.0, 0.3 * root_mm), tip * (tip_mm + beyond)))
         return ends
@@ -235,18 +275,28 @@ class SimulatedLymphNode:
         """
         hu = np.full(capsule.shape, self.solid_hu, np.float32)
         if self.rim_mm is not None:
-            ragged = self.rim_mm + 0.35 * self.rim_mm * self.shape_noise(*(v / 4.0 for v in offset))
+            ragged = self.rim_mm + self.core_roughness * self.rim_mm * self.shape_noise(*(v / 4.0 for v in offset))
             core = np.clip(0.5 + (-capsule - ragged) / 1.2, 0, 1)
             hu += (self.core_hu - self.solid_hu) * core
         if self.hilum is not None:
             center, radius = self.hilum
             away = np.sqrt(sum((v - c) ** 2 for v, c in zip(offset, center.tolist(), strict=True))) - radius
-            hu += (-40 - self.solid_hu) * np.clip(0.5 - away / 1.0, 0, 1)
+            hu += (self.hilum_hu - self.solid_hu) * np.clip(0.5 - away / 1.0, 0, 1)
         return hu
 
     def margin_mm(self, unit: tuple[Array, Array, Array]) -> Array | float:
         """Softness of the margin, larger over a breach."""
-        return self.blur_mm + (self.breach.blur_mm * self.breach.nearness(unit) if self.breach else 0.0)
+        soft: Array | float = self.blur_mm
+        if self.inflamed_blur_mm > 0:
+            soft = soft + self.inflamed_blur_mm * self._inflamed(unit)
+        return soft + self.breach.blur_mm * self.breach.nearness(unit) if self.breach else soft
+
+    def _inflamed(self, unit: tuple[Array, Array, Array]) -> Array | float:
+        """1 on the inflamed side, falling to 0 across from it; 1 everywhere where there is no such side."""
+        if self.inflamed_side is None:
+            return 1.0
+        ax, ay, az = self.inflamed_side.tolist()
+        return np.asarray(np.clip(1.6 * (unit[0] * ax + unit[1] * ay + unit[2] * az), 0, 1))
 
     def strand_density(self, outer: Array, unit: tuple[Array, Array, Array], points: tuple) -> Array:
         """0 to 1: how much of the perinodal fat a strand replaces here.
@@ -255,16 +305,24 @@ class SimulatedLymphNode:
         """
         density = np.zeros(outer.shape, np.float32)
         if self.inflammation > 0:
-            where: Array | float = 1.0
-            if self.inflamed_side is not None:
-                ax, ay, az = self.inflamed_side.tolist()
-                where = np.clip(1.6 * (unit[0] * ax + unit[1] * ay + unit[2] * az), 0, 1)
+            where = self._inflamed(unit)
             density = self._strands(self.strands, self.inflammation, outer, unit, points, where)
         if self.breach and self.breach.stranding > 0 and self.breach.strands:
             over = np.clip(1.5 * self.breach.nearness(unit), 0, 1)
             of_breach = self._strands(self.breach.strands, self.breach.stranding, outer, unit, points, over)
             density = np.maximum(density, of_breach)
+        if self.needle is not None:
+            density = np.maximum(density, self._needle_track(outer, points))
         return density
+
+    def _needle_track(self, outer: Array, points: tuple) -> Array:
+        """A straight line of blood about 1.4 mm wide from the capsule outwards, as far as strands reach."""
+        assert self.needle is not None
+        away = [np.asarray(p - c, np.float32) for p, c in zip(points, self.center_lps.tolist(), strict=True)]
+        along = sum(v * n for v, n in zip(away, self.needle.tolist(), strict=True))
+        aside = np.sqrt(np.maximum(sum(v * v for v in away) - along * along, 0))
+        here = (along > 0) & (outer > 0) & (outer < STRANDING_REACH_MM)
+        return np.asarray(np.clip(1.2 - aside / 0.7, 0, 1) * here, np.float32)
 
     def _strands(self, noise: WaveNoise, amount: float, outer: Array, unit: tuple, points: tuple, over) -> Array:
         """Sheets about 0.8 mm thick that run outwards from the capsule, thinning out with distance, over a faint haze.

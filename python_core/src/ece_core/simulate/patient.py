@@ -44,9 +44,7 @@ def sample_patient(seed: int | tuple[int, ...], difficulty: str = "medium") -> P
         ``difficulty`` is not easy, medium or hard.
     """
     if difficulty not in DIFFICULTIES:
-        raise InputError(
-            f"There is no difficulty named {difficulty!r}.", f"Choose one of {', '.join(DIFFICULTIES)}."
-        )
+        raise InputError(f"There is no difficulty named {difficulty!r}.", f"Choose one of {', '.join(DIFFICULTIES)}.")
     key = (seed,) if isinstance(seed, int) else tuple(seed)
     rng = np.random.default_rng(key)
     # A stream of its own: a change to the anatomy leaves the lymph nodes of a seed as they are.

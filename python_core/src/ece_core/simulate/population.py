@@ -5,7 +5,7 @@ Sources beside each number; see the clinical reference in docs/simulator.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,9 +59,18 @@ LEVEL_PRIOR["ENE"] = LEVEL_PRIOR["P"]
 NEGATIVE_COUNT = (22.0, 6.0)  # 19.5 +- 14.9 visible at 5 mm and more; 29 in cancer, 4.4 of them metastatic
 METASTASES_MEAN = 4.4
 ECE_POSITIVE_SHARE = 0.5  # 91 of 182 pN+ patients (lyDATA Bern)
-NECROSIS_SHARE = {"N": 0.0, "P": 0.35, "ENE": 0.45}
+NECROSIS_SHARE = {"N": 0.0, "P": 0.35, "ENE": 0.45}  # of those above 7 mm [own choice]; it must not give ENE away
+CYSTIC_SHARE = 0.2  # of necrotic lymph nodes: thin smooth wall, homogeneous content (Chin 2022) [share: own choice]
+HILUM_SHARE = {"N": 0.35, "P": 0.04, "ENE": 0.0}  # at 60 years [own choice]
+HILUM_PER_YEAR = 0.006  # fatty hilum is commoner with age (clinical reference 5.1) [slope: own choice]
+HILUM_LIKE_NECROSIS = 0.15  # of fatty hila: small or partly fat, 0 to 30 HU, in the middle [own choice]
+BIOPSY_SHARE = {"N": 0.01, "P": 0.06, "ENE": 0.0}  # needle track, blood and strands on its side [own choice]
+SOFT_MARGIN_SHARE = 0.1  # of N and P without strands: one side indistinct without a breach [own choice]
 EXTENT_SIZE_RHO = 0.2  # Ghadjar 2010: 0.21, doi:10.1016/j.ijrobp.2009.03.065
-HILUM_SHARE = {"N": 0.35, "P": 0.04, "ENE": 0.0}
+
+STRANDED, BIOPSIED, LIKE_NECROSIS, THIN_PLANE, MATTED = (
+    "stranding without breach", "post-biopsy change", "hilum like necrosis", "thin fat plane", "matted without breach",
+)  # fmt: skip
 
 
 def sample_classes(rng: np.random.Generator) -> list[str]:
@@ -75,7 +84,9 @@ def sample_classes(rng: np.random.Generator) -> list[str]:
     return classes + ["N"] * negatives
 
 
-def sample_lymph_node(rng: np.random.Generator, class_name: str, difficulty: Difficulty) -> SimulatedLymphNode:
+def sample_lymph_node(
+    rng: np.random.Generator, class_name: str, difficulty: Difficulty, age_years: float = 60.0
+) -> SimulatedLymphNode:
     """One lymph node at the origin; :mod:`placement` finds its place.
 
     Attenuation is drawn from one distribution for all classes: mean HU must not tell them apart
@@ -85,14 +96,8 @@ def sample_lymph_node(rng: np.random.Generator, class_name: str, difficulty: Dif
     size_z = rng.normal()
     short = float(np.clip(median * np.exp(sigma * size_z), 3.0, 40.0))
     radii = _radii(rng, class_name, short)
-    necrotic = rng.random() < NECROSIS_SHARE[class_name] and short > 7
-    solid = rng.normal(104, 13) + (8 if necrotic else 0)
-    breach = sample_breach(rng, float(radii.mean()), size_z) if class_name == "ENE" else None
-    inflamed = breach is None and rng.random() < difficulty.stranding_without_breach
-    hilum = None
-    if rng.random() < HILUM_SHARE[class_name] and short > 4.5:
-        hilum = (_direction(rng) * radii.min() * 0.55, float(radii.min() * 0.38))
-    return SimulatedLymphNode(
+    core = _core(rng, class_name, short)
+    node = SimulatedLymphNode(
         class_name=class_name,
         level="",
         side="",
@@ -101,16 +106,58 @@ def sample_lymph_node(rng: np.random.Generator, class_name: str, difficulty: Dif
         axes=_axes(rng),
         shape_noise=WaveNoise.sample(rng, 1.2, 3.2, 8),
         lobulation=float(rng.uniform(0.02, 0.07)),
-        solid_hu=float(solid),
+        solid_hu=float(rng.normal(104, 13) + (8 if core else 0)),
         strands=sample_strands(rng),
-        core_hu=float(np.clip(rng.normal(20, 10), 4, 42)),
-        rim_mm=float(rng.uniform(1.4, 0.32 * short)) if necrotic else None,
-        hilum=hilum,
-        inflammation=float(rng.uniform(0.4, 1.0)) if inflamed else 0.0,
-        inflamed_side=_direction(rng) if rng.random() < 0.5 else None,
-        blur_mm=float(rng.uniform(0.0, 0.5) + (rng.uniform(0.0, 1.0) if inflamed else 0.0)),
-        breach=breach,
+        blur_mm=float(rng.uniform(0.0, 0.5)),
+        breach=sample_breach(rng, float(radii.mean()), size_z) if class_name == "ENE" else None,
+        **core,
     )
+    node = _with_hilum(rng, node, age_years)
+    return node if node.breach else _look_alike(rng, node, difficulty)
+
+
+def _core(rng: np.random.Generator, class_name: str, short: float) -> dict:
+    """Necrosis (ragged, 20 +- 10 HU) or a cyst (thin smooth wall); nothing for the rest."""
+    if short <= 7 or rng.random() >= NECROSIS_SHARE[class_name]:
+        return {}
+    if rng.random() < CYSTIC_SHARE:
+        return {"rim_mm": float(rng.uniform(1.0, 1.8)), "core_hu": float(rng.uniform(8, 25)), "core_roughness": 0.05}
+    return {"rim_mm": float(rng.uniform(1.4, 0.32 * short)), "core_hu": float(np.clip(rng.normal(20, 10), 4, 42))}
+
+
+def _with_hilum(rng: np.random.Generator, node: SimulatedLymphNode, age_years: float) -> SimulatedLymphNode:
+    """Some lymph nodes have a fatty hilum; a few of these could be taken for necrosis."""
+    share = HILUM_SHARE[node.class_name]
+    if share:
+        share = float(np.clip(share + HILUM_PER_YEAR * (age_years - 60), 0.02, 0.8))
+    if rng.random() >= share or node.short_axis_mm <= 4.5 or node.rim_mm is not None:
+        return node
+    smallest = float(node.radii_mm.min())
+    if rng.random() < HILUM_LIKE_NECROSIS:
+        middle = _direction(rng) * smallest * 0.15
+        return replace(node, hilum=(middle, smallest * 0.5), hilum_hu=float(rng.uniform(0, 30)),
+                       hard_negative=LIKE_NECROSIS)  # fmt: skip
+    return replace(node, hilum=(_direction(rng) * smallest * 0.55, smallest * 0.38))
+
+
+def _look_alike(rng: np.random.Generator, node: SimulatedLymphNode, difficulty: Difficulty) -> SimulatedLymphNode:
+    """Strands of inflammation or of a biopsy around a lymph node whose capsule is whole."""
+    if rng.random() < BIOPSY_SHARE[node.class_name]:
+        needle = _direction(rng) * (1, 1, 0.3)
+        needle /= np.linalg.norm(needle)
+        return replace(
+            node, needle=needle, inflamed_side=needle, inflammation=float(rng.uniform(0.4, 0.8)),
+            inflamed_blur_mm=float(rng.uniform(0.2, 1.5)), hard_negative=BIOPSIED,
+        )  # fmt: skip
+    if rng.random() < difficulty.stranding_without_breach:
+        side = _direction(rng) if rng.random() < 0.5 else None
+        return replace(
+            node, inflamed_side=side, inflammation=float(rng.uniform(0.4, 1.0)), hard_negative=STRANDED,
+            inflamed_blur_mm=float(rng.uniform(0.0, 1.5)),
+        )  # fmt: skip
+    if rng.random() < SOFT_MARGIN_SHARE:
+        return replace(node, inflamed_side=_direction(rng), inflamed_blur_mm=float(rng.uniform(0.5, 1.5)))
+    return node
 
 
 def _direction(rng: np.random.Generator) -> Array:
@@ -173,15 +220,19 @@ def sample_breach(rng: np.random.Generator, radius_mm: float, size_z: float = 0.
         ridges=WaveNoise.sample(rng, 2 * np.pi * radius_mm / 5.0, 2 * np.pi * radius_mm / 2.5, 8),
         caps=caps,
         tongues=tongues,
-        stranding=float(rng.uniform(0.45, 1.0)) if rng.random() < stranding_share(extent) else 0.0,
+        stranding=float(rng.uniform(0.45, 1.0)) if rng.random() < sign_share(extent) else 0.0,
         strands=sample_strands(rng),
-        blur_mm=float(np.clip(0.5 + 0.25 * extent + rng.normal(0, 0.3), 0.5, 2.0)),
+        blur_mm=float(rng.uniform(0.5, 2.0) if rng.random() < sign_share(extent) else rng.uniform(0.0, 0.5)),
     )
 
 
-def stranding_share(extent_mm: float) -> float:
-    """Share of breaches of this extent with strands: 35 % of the smallest to 85 % of the largest [own choice]."""
-    return float(0.35 + 0.5 * (1 - np.exp(-extent_mm / 2.5)))
+def sign_share(extent_mm: float) -> float:
+    """Share of breaches of this extent with strands, and with an indistinct margin: half of the least, nearly all wide.
+
+    Set so that a reader who knows all signs reaches an AUC of about 0.9 [own choice]. The blur is 0.5 to 2 mm
+    (clinical reference 5.5).
+    """
+    return float(0.4 + 0.55 * (1 - np.exp(-extent_mm / 2.0)))
 
 
 def _near_one_another(rng: np.random.Generator, sites: int) -> Array:
