@@ -42,7 +42,7 @@ DIFFICULTIES = {
     "easy": Difficulty(
         "easy", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (20.8, 0.47)}, 0.10, (4.5, 7.0), (0.6, 1.5)
     ),
-    "medium": Difficulty("medium", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (17.0, 0.47)}, 0.20),
+    "medium": Difficulty("medium", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (17.0, 0.47)}, 0.15),
     "hard": Difficulty(
         "hard", {"N": (6.0, 0.29), "P": (13.5, 0.45), "ENE": (15.1, 0.47)}, 0.30, (7.0, 12.0), (1.0, 3.0)
     ),
@@ -64,8 +64,8 @@ CYSTIC_SHARE = 0.2  # of necrotic lymph nodes: thin smooth wall, homogeneous con
 HILUM_SHARE = {"N": 0.35, "P": 0.04, "ENE": 0.0}  # at 60 years [own choice]
 HILUM_PER_YEAR = 0.006  # fatty hilum is commoner with age (clinical reference 5.1) [slope: own choice]
 HILUM_LIKE_NECROSIS = 0.15  # of fatty hila: small or partly fat, 0 to 30 HU, in the middle [own choice]
-BIOPSY_SHARE = {"N": 0.01, "P": 0.06, "ENE": 0.0}  # needle track, blood and strands on its side [own choice]
-SOFT_MARGIN_SHARE = 0.1  # of N and P without strands: one side indistinct without a breach [own choice]
+BIOPSY_SHARE = {"N": 0.01, "P": 0.04, "ENE": 0.0}  # needle track, blood and strands on its side [own choice]
+SOFT_MARGIN_SHARE = 0.2  # of N and P without strands: one side indistinct without a breach [own choice]
 EXTENT_SIZE_RHO = 0.2  # Ghadjar 2010: 0.21, doi:10.1016/j.ijrobp.2009.03.065
 
 STRANDED, BIOPSIED, LIKE_NECROSIS, THIN_PLANE, MATTED = (
