@@ -9,8 +9,8 @@ import pytest
 from drawn_patient import a_lymph_node, a_result, an_instance_map, three_lymph_nodes
 from ece_core.errors import InputError
 from ece_core.export.dicom_seg import tracking_uid, write_dicom_seg
-from ece_core.io.strict_dicom import strict_dicom
 from ece_core.geometry import Volume
+from ece_core.io.strict_dicom import strict_dicom
 from pydicom import config
 
 MODELS = a_result().models

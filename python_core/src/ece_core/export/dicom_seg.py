@@ -23,9 +23,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 from ece_core import RESEARCH_USE_ONLY, __version__
 from ece_core.classes import CLASS_COLORS, CLASS_TITLES
 from ece_core.errors import InputError
-from ece_core.io.strict_dicom import strict_dicom
 from ece_core.export.terminology import Code, category_and_type, laterality, region, segment_name
 from ece_core.geometry import Volume
+from ece_core.io.strict_dicom import strict_dicom
 from ece_core.lymph_nodes.lymph_node import LymphNode
 
 SERIES_DESCRIPTION = f"Lymph nodes. {RESEARCH_USE_ONLY}"

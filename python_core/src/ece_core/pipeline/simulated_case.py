@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from pydicom import Dataset, dcmread
+from pydicom.uid import UID
 
 from ece_core import __version__
 from ece_core.classes import CLASS_NAMES
@@ -166,8 +167,8 @@ def write_contours(path: Path, instances: Volume, truth: list[dict], headers: Se
 def _make_reproducible(segmentation: Dataset, uid_seed: int) -> None:
     """Replace the UIDs and times that highdicom draws anew for each file."""
     segmentation.SeriesInstanceUID = seeded_uid(uid_seed, "seg", "series")
-    uid = seeded_uid(uid_seed, "seg", "instance")
-    segmentation.SOPInstanceUID = segmentation.file_meta.MediaStorageSOPInstanceUID = uid
+    segmentation.SOPInstanceUID = seeded_uid(uid_seed, "seg", "instance")
+    segmentation.file_meta.MediaStorageSOPInstanceUID = UID(segmentation.SOPInstanceUID)
     segmentation.ContentDate = segmentation.InstanceCreationDate = DATE
     segmentation.ContentTime = segmentation.InstanceCreationTime = TIME
     for equipment in segmentation.get("ContributingEquipmentSequence", []):

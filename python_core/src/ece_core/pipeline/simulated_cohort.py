@@ -264,13 +264,14 @@ def _end_with_parent() -> None:
     """In a child: leave Ctrl-C to the parent, and end when the parent does, even if it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
+    if parent is None:
+        return
 
-    def watch() -> None:
+    def watch(parent=parent) -> None:
         parent.join()
         os._exit(1)
 
-    if parent is not None:
-        threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _manifest(cases: list[dict[str, Any]], settings: CohortSettings) -> dict[str, Any]:
