@@ -29,19 +29,23 @@ SMALL = ((36, 96, 96), (6.0, 2.7, 2.7))
 SEED = 8
 
 
-@pytest.fixture(scope="module")
-def small_scans():
+def make_small(patch: pytest.MonkeyPatch) -> None:
     """Coarse scans, so that a cohort takes seconds; what is written and where stays the same."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulated_case, "diagnostic_grid", lambda *settings: SMALL)
-        yield
+    patch.setattr(simulated_case, "diagnostic_grid", lambda *settings: SMALL)
+
+
+@pytest.fixture
+def small_scans(monkeypatch):
+    make_small(monkeypatch)
 
 
 @pytest.fixture(scope="module", params=["dicom", "nifti"])
-def a_cohort(request, small_scans, tmp_path_factory):
+def a_cohort(request, tmp_path_factory):
     """Folder, manifest and format of two cases, half of whose metastases are read wrong."""
     out = tmp_path_factory.mktemp(request.param) / "cohort"
-    return out, simulate_cohort(out, 2, SEED, "hard", request.param, label_noise=0.5), request.param
+    with pytest.MonkeyPatch.context() as patch:
+        make_small(patch)
+        return out, simulate_cohort(out, 2, SEED, "hard", request.param, label_noise=0.5), request.param
 
 
 @pytest.fixture
@@ -95,7 +99,7 @@ def test_contours_and_segmentation_are_the_instance_map(a_cohort):
     assert (labels[segments] == instances.array).all()
 
 
-def test_a_case_alone_is_the_same_file_by_file(a_cohort, tmp_path):
+def test_a_case_alone_is_the_same_file_by_file(a_cohort, small_scans, tmp_path):
     out, _, as_ = a_cohort
     alone = simulate_cohort(tmp_path / "alone", 2, SEED, "hard", as_, case=1, label_noise=0.5)
     assert [row["case"] for row in alone["cases"]] == ["case_0001"]
@@ -119,7 +123,7 @@ def test_label_noise_is_written_beside_the_truth(a_cohort):
         assert set(classes.array[instances.array == row["label"]].tolist()) == {value}
 
 
-def test_truth_only_says_what_the_whole_run_says_and_what_it_cannot_know(a_cohort, tmp_path):
+def test_truth_only_says_what_the_whole_run_says_and_what_it_cannot_know(a_cohort, small_scans, tmp_path):
     drawn = simulate_cohort(tmp_path / "drawn", 1, SEED, "hard", truth_only=True)
     assert [path.name for path in (tmp_path / "drawn" / "case_0000").iterdir()] == ["truth.json"]
     rows, scanned = (
@@ -198,7 +202,7 @@ def test_a_disk_too_small_is_said_before_anything_is_written(tmp_path, monkeypat
     assert not (tmp_path / "new").exists()
 
 
-def test_the_announced_space_is_that_of_what_is_written(a_cohort):
+def test_the_announced_space_is_that_of_what_is_written(a_cohort, small_scans):
     out, _, as_ = a_cohort
     settings = simulated_cohort.cohort_settings(SEED, "hard", as_, 0.5, False)
     written = sum(len(content) for content in files(out / "case_0000").values())
@@ -249,6 +253,7 @@ def test_a_run_that_fails_before_the_first_case_leaves_nothing(tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_several_at_once_write_what_one_after_the_other_does(tmp_path):
     before = set(multiprocessing.active_children())
     together = simulate_cohort(tmp_path / "together", 3, 5, truth_only=True, jobs=2)
