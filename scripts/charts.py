@@ -108,7 +108,7 @@ def _nice(low: float, high: float, count: int) -> list[float]:
     """Round numbers in a range."""
     step = 10 ** np.floor(np.log10((high - low) / count))
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= count)
-    return [round(float(tick), 10) for tick in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
+    return [round(float(tick), 10) + 0.0 for tick in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
 
 
 def write_chart(path: Path, panels: Sequence[Panel], columns: int = 3, legend: Sequence[tuple[str, str]] = ()) -> None:

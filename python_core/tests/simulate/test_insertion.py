@@ -289,7 +289,10 @@ def test_it_works_in_a_simulated_scan_and_in_any_orientation():
     there = placed(ct, [a_node("P", 8.0)], np.random.default_rng(0))
     for scan in (ct, turned):
         done = insert(scan, there, np.random.default_rng(0))
-        across, _, elsewhere = steps_across(scan, done)  # as sharp as its voxels: no softer border than the anatomy's
+        across, was, elsewhere = steps_across(
+            scan, done
+        )  # as sharp as its voxels: no sharper border than the anatomy's
+        across = across[was < 300]  # bone that was beside it still is
         assert np.percentile(across, 90) <= np.percentile(elsewhere, 99)
         assert np.percentile(across, 99) <= np.percentile(elsewhere, 99.8)
         inside = np.argwhere(done.instances.array == 1)

@@ -23,6 +23,7 @@ from ece_core.io.ct_series_writer import DATE, TIME, seeded_uid
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.simulate.case import diagnostic_grid, draw_case, drawn_truth, simulate_case
 from ece_core.simulate.label_noise import noisy_classes
+from ece_core.simulate.truth import lookalikes_of
 
 TRUTH_FILE = "truth.json"
 SPLITS = {"train": 0.7, "validation": 0.1, "test": 0.2}
@@ -73,9 +74,10 @@ def write_case(out: Path, number: int, settings: CohortSettings) -> None:
             truth = drawn_truth(patient, grid)
         else:
             case = simulate_case(settings.seed, number, settings.difficulty, *size)
-            scanner, truth = case.scanner, case.truth
+            patient, scanner, truth = case.patient, case.scanner, case.truth
             _write_images(folder, case.simulation, truth, number, settings)
         record = _record(number, settings, asdict(scanner), truth)
+        record["lookalikes"] = lookalikes_of(patient)
         (folder / TRUTH_FILE).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 

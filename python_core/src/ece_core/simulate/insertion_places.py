@@ -11,16 +11,21 @@ from scipy import ndimage
 from ece_core.errors import InputError
 from ece_core.geometry import Volume
 from ece_core.simulate.capsule import SimulatedLymphNode
+from ece_core.simulate.scan_look import muscle_hu
 
 Array = np.ndarray
 WORKING_MM = 1.5  # finer scans are averaged to about this before places are looked for
 AIR_HU, BONE_HU, VESSEL_HU = -250.0, 250.0, 130.0
+FAT_HU = -100.0
 SKIN_MM = 5.0
 CLEARANCE_MM = 1.0
 NEAR_SOFT_MM = 8.0  # lymph nodes lie along vessels and muscles, not in the middle of a pad of fat
 # Mean share of fat in a node's place, best first. The last steps are for thin patients and for coarse voxels, in
 # which no voxel is pure fat: the node then takes the place of the border between fat and muscle.
 FAT_SHARES = (0.75, 0.6, 0.45, 0.33)
+# Share of fat just beyond the surface: with less, a lymph node cannot be told from the muscle around it.
+LEAST_RIM_FAT = 0.4
+RIM_MM = 2.0
 SHRINK = (1.0, 0.8, 0.65, 0.5)
 TRIES = 30
 
@@ -128,7 +133,8 @@ def places_in(ct: Volume) -> Places:
         _distance(air | ~body, spacing) - SKIN_MM + CLEARANCE_MM, _distance((hu > BONE_HU) | _vessels(hu), spacing)
     )
     away = np.minimum(away, _to_border(hu.shape, spacing))
-    fat = np.clip((60 - hu) / 160, 0, 1).astype(np.float32) * body
+    muscle = muscle_hu(work.array, spacing)  # planning CT is not always calibrated: it is not 60 HU in all
+    fat = np.clip((muscle - hu) / (muscle - FAT_HU), 0, 1).astype(np.float32) * body
     soft = _distance(ndimage.binary_opening(body & (hu > 10)), spacing)
     return Places(Volume(away.astype(np.float32), work.affine), Volume(fat, work.affine), soft)
 
@@ -230,7 +236,9 @@ def _fits(places: Places, node: SimulatedLymphNode, done) -> bool:
         return False
     if (places.clear_mm.array[tuple(index.T)] < CLEARANCE_MM).any():
         return False
-    if places.fat.array[tuple(index.T)].mean() < FAT_SHARES[-1]:
+    rim = np.rint(places.fat.to_index(surface_points(node, RIM_MM))).astype(int)
+    rim = np.clip(rim, 0, np.array(places.fat.shape) - 1)[: len(rim) // 2]  # the first half lies on the surface
+    if places.fat.array[tuple(rim.T)].mean() < LEAST_RIM_FAT:
         return False
     return all(
         (other.field(*points.T)[1] > 0.5).all() and (node.field(*surface_points(other).T)[1] > 0.5).all()
@@ -238,10 +246,10 @@ def _fits(places: Places, node: SimulatedLymphNode, done) -> bool:
     )
 
 
-def surface_points(node: SimulatedLymphNode, count: int = 80) -> Array:
-    """(n, 3) points spread over the surface, and half way to the center."""
+def surface_points(node: SimulatedLymphNode, beyond_mm: float = 0.0, count: int = 80) -> Array:
+    """(2 count, 3) points: spread over the surface (or that far beyond it), then half way to the center."""
     index = np.arange(count) + 0.5
     polar, turn = np.arccos(1 - 2 * index / count), np.pi * (1 + 5**0.5) * index
     sphere = np.stack([np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), np.cos(polar)], axis=1)
-    shell = (sphere * node.radii_mm) @ node.axes.T
-    return np.concatenate([shell * (1 + node.lobulation), shell * 0.5]) + node.center_lps
+    shell = (sphere * (node.radii_mm * (1 + node.lobulation) + beyond_mm)) @ node.axes.T
+    return np.concatenate([shell, shell * 0.5]) + node.center_lps

@@ -50,7 +50,7 @@ def look_of(ct: Volume) -> ScanLook:
     block = _middle(ct)
     hu = block.array.astype(np.float32)
     residual, uniform = uniform_residual(hu, block.spacing_mm)
-    muscle = _muscle_hu(hu, block.spacing_mm)
+    muscle = muscle_hu(hu, block.spacing_mm)
     return ScanLook(
         resolution_mm(block),
         robust_sd(residual[uniform], DEFAULT_NOISE_HU),
@@ -172,7 +172,7 @@ def _edge_fwhm(hu: Array, axis: int, step_mm: float, least_edges: int = 40) -> f
     return float(np.clip(FWHM * spread, step_mm, 8.0))
 
 
-def _muscle_hu(hu: Array, spacing_mm) -> float:
+def muscle_hu(hu: Array, spacing_mm) -> float:
     """Mode of the soft tissue that is flat over a few mm: borders with fat lie anywhere between the two.
 
     Planning CT is not always calibrated to the HU of textbooks: muscle is at 5 to 75 HU in OpenKBP.
@@ -185,11 +185,11 @@ def _muscle_hu(hu: Array, spacing_mm) -> float:
     return float(edges[int(np.argmax(ndimage.gaussian_filter1d(counts.astype(float), 4)))] + 0.5)
 
 
-def _enhancement(hu: Array, muscle_hu: float, spacing_mm) -> float:
+def _enhancement(hu: Array, muscle: float, spacing_mm) -> float:
     """From the brightest 2 % of soft tissue away from bone: 35 HU above muscle is plain, 105 is venous."""
     smooth = ndimage.gaussian_filter(hu, [1.0 / s for s in spacing_mm], truncate=2)
     near_bone = ndimage.maximum_filter(smooth, [max(3, int(8 / s) * 2 + 1) for s in spacing_mm]) > 280
-    soft = smooth[(smooth > muscle_hu - 40) & ~near_bone]
+    soft = smooth[(smooth > muscle - 40) & ~near_bone]
     if soft.size < 200:
         return 1.0
-    return float(np.clip((np.percentile(soft, 98) - muscle_hu - 35) / 70, 0, 1))
+    return float(np.clip((np.percentile(soft, 98) - muscle - 35) / 70, 0, 1))
