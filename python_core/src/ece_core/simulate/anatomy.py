@@ -7,12 +7,13 @@ contours of real scans (scripts/compare_anatomy.py); no voxel of them is used.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ece_core.simulate import muscles, organs, skeleton, vessels
 from ece_core.simulate.body import build_body
-from ece_core.simulate.builder import Builder, Structure
+from ece_core.simulate.builder import Builder, Shape, Structure
 from ece_core.simulate.person import Frame, Person
 from ece_core.simulate.shapes import SweptEllipse
 from ece_core.simulate.tissues import SOLID, TISSUE_HU, sample_hu
@@ -44,9 +45,14 @@ class Anatomy:
     def outside_mm(self, x: Array, y: Array, z: Array) -> Array:
         """Distance to the inner side of the skin at broadcast coordinates; below zero is inside the body."""
         low, high = float(np.min(z)) - NEAR_MM, float(np.max(z)) + NEAR_MM
-        skins = [s.shape for s in self.structures if s.name == "fat"]
-        near = [s for s in skins if s.bounds()[0][2] < high and s.bounds()[1][2] > low]
-        return np.minimum.reduce([shape.distance(x, y, z) for shape in near or skins])
+        near = [shape for shape, bottom, top in self._skins if bottom < high and top > low]
+        return np.minimum.reduce([shape.distance(x, y, z) for shape in near or [skin[0] for skin in self._skins]])
+
+    @cached_property
+    def _skins(self) -> list[tuple[Shape, float, float]]:
+        """Shape, bottom and top; looked up once, as placement asks more than a thousand times."""
+        shapes = [s.shape for s in self.structures if s.name == "fat"]
+        return [(shape, float(shape.bounds()[0][2]), float(shape.bounds()[1][2])) for shape in shapes]
 
     def named(self, name: str, side: str = "") -> SweptEllipse:
         """The swept structure of that name.
@@ -56,10 +62,19 @@ class Anatomy:
         KeyError
             There is none.
         """
+        try:
+            return self._swept[name, side]
+        except KeyError:
+            raise KeyError(f"{name} {side}") from None
+
+    @cached_property
+    def _swept(self) -> dict[tuple[str, str], SweptEllipse]:
+        """By name and side; of several the first."""
+        swept: dict[tuple[str, str], SweptEllipse] = {}
         for structure in self.structures:
-            if structure.name == name and structure.side == side and isinstance(structure.shape, SweptEllipse):
-                return structure.shape
-        raise KeyError(f"{name} {side}")
+            if isinstance(structure.shape, SweptEllipse):
+                swept.setdefault((structure.name, structure.side), structure.shape)
+        return swept
 
     def levels_z(self) -> dict[str, float]:
         """Heights of the landmarks that bound the cervical levels, mm."""
