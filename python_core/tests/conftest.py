@@ -1,10 +1,19 @@
 """Fixtures that every test of the core may use."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 REPO_ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def the_patient():
+    """Simulated patients by seed, each drawn once for all tests: it takes half a second, and nobody can change one."""
+    from ece_core.simulate import sample_patient
+
+    return cache(sample_patient)
 
 
 @pytest.fixture(scope="session")

@@ -48,11 +48,15 @@ def a_cohort(request, tmp_path_factory):
         return out, simulate_cohort(out, 2, SEED, "hard", request.param, label_noise=0.5), request.param
 
 
+@pytest.fixture(scope="module")
+def one_patient():
+    return case_module.draw_case(5, 1, "medium")
+
+
 @pytest.fixture
-def quick_patients(monkeypatch):
+def quick_patients(monkeypatch, one_patient):
     """One patient for all, for what does not depend on who it is."""
-    patient = case_module.draw_case(5, 1, "medium")
-    monkeypatch.setattr(simulated_case, "draw_case", lambda *settings: patient)
+    monkeypatch.setattr(simulated_case, "draw_case", lambda *settings: one_patient)
 
 
 def files(folder) -> dict[str, bytes]:

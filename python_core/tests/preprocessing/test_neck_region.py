@@ -3,15 +3,15 @@ import pytest
 from ece_core.errors import InputError
 from ece_core.geometry import Volume, affine_from
 from ece_core.preprocessing import neck_region
-from ece_core.simulate import Scanner, neck_grid, render, sample_patient
+from ece_core.simulate import Scanner, neck_grid, render
 
 SPACING = (4.0, 3.0, 3.0)
 
 
 @pytest.fixture(scope="module")
-def a_long_scan():
+def a_long_scan(the_patient):
     """From 190 mm below the hyoid (chest) to 170 mm above it (vertex), with a couch."""
-    return render(sample_patient(3), neck_grid((90, 150, 150), SPACING, -190.0), Scanner(), 1).ct
+    return render(the_patient(3), neck_grid((90, 150, 150), SPACING, -190.0), Scanner(), 1).ct
 
 
 def heights(volume, box):
@@ -24,14 +24,14 @@ def test_a_scan_from_chest_to_vertex_is_cut_to_the_neck(a_long_scan):
     assert 70 < high < 150
 
 
-def test_a_scan_of_the_neck_alone_is_taken_whole_in_height():
-    ct = render(sample_patient(3), neck_grid((28, 150, 150), SPACING, -30.0), Scanner(), 1).ct
+def test_a_scan_of_the_neck_alone_is_taken_whole_in_height(the_patient):
+    ct = render(the_patient(3), neck_grid((28, 150, 150), SPACING, -30.0), Scanner(), 1).ct
     start, stop = neck_region(ct)
     assert (start[0], stop[0]) == (0, 28)
 
 
-def test_couch_and_head_rest_do_not_widen_the_region(a_long_scan):
-    bare = render(sample_patient(3), neck_grid((90, 150, 150), SPACING, -190.0), Scanner(couch=False), 1).ct
+def test_couch_and_head_rest_do_not_widen_the_region(a_long_scan, the_patient):
+    bare = render(the_patient(3), neck_grid((90, 150, 150), SPACING, -190.0), Scanner(couch=False), 1).ct
     with_couch, without = neck_region(a_long_scan), neck_region(bare)
     assert np.abs(np.array(with_couch) - np.array(without)).max() <= 3
 

@@ -58,8 +58,8 @@ def test_a_change_to_the_anatomy_leaves_the_lymph_nodes_of_a_seed(monkeypatch):
     assert set(after) == set(before)
 
 
-def test_a_patient_has_sex_and_age():
-    patient = sample_patient(12)
+def test_a_patient_has_sex_and_age(the_patient):
+    patient = the_patient(3)
     assert patient.sex in ("F", "M")
     assert 35 <= patient.age_years <= 90
 
@@ -175,6 +175,7 @@ def test_landmarks_are_ordered(necks):
         assert set(z) == set(LANDMARK_Z)
 
 
+@pytest.mark.slow
 def test_positions_and_sizes_agree_with_real_heads_and_necks(shared_data, compare):
     """Bounds in units of both spreads and 4 mm together. The atlas is one small person with raised arms."""
     patients = [sample_patient((606, number)) for number in range(5)]

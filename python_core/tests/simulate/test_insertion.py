@@ -7,7 +7,7 @@ import pytest
 from ece_core.errors import InputError
 from ece_core.geometry import Volume, affine_from
 from ece_core.preprocessing import sample_block
-from ece_core.simulate import Scanner, patch_grid, render, sample_patient
+from ece_core.simulate import Scanner, patch_grid, render
 from ece_core.simulate.insertion import fitted, free_places, insert, insert_pair, look_of, placed
 from ece_core.simulate.population import DIFFICULTIES, sample_lymph_node
 from scipy import ndimage
@@ -278,8 +278,8 @@ def test_the_same_seed_gives_the_same_insertion():
     assert (first == again).all() and (first != other).any()
 
 
-def test_it_works_in_a_simulated_scan_and_in_any_orientation():
-    patient = sample_patient((56, 3))
+def test_it_works_in_a_simulated_scan_and_in_any_orientation(the_patient):
+    patient = the_patient((56, 3))
     ct = render(patient, patch_grid(patient.lymph_nodes[0].center_lps, (40, 56, 56), (1.5, 1.2, 1.2)), Scanner()).ct
     flip = np.diag([-1.0, 1.0, -1.0])
     turned = Volume(

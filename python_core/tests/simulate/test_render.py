@@ -11,8 +11,8 @@ SMALL = neck_grid((40, 90, 90), (5.0, 3.0, 3.0))
 
 
 @pytest.fixture(scope="module")
-def a_patient():
-    return sample_patient(3)
+def a_patient(the_patient):
+    return the_patient(3)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_a_patch_shows_what_the_whole_scan_shows_there(a_patient):
 
 
 @pytest.mark.parametrize("seed", [3, 5, 7])
-def test_the_twin_scan_differs_only_in_the_sector_of_the_breach(seed):
-    patient = sample_patient((56, seed))
+def test_the_twin_scan_differs_only_in_the_sector_of_the_breach(seed, the_patient):
+    patient = the_patient((56, seed))
     label = next(n for n, node in enumerate(patient.lymph_nodes, 1) if node.class_name == "ENE")
     node = patient.lymph_nodes[label - 1]
     grid = patch_grid(node.center_lps, (30, 72, 72), (1.25, 0.6, 0.6))
@@ -68,8 +68,8 @@ def test_the_twin_scan_differs_only_in_the_sector_of_the_breach(seed):
     assert moved.any()
 
 
-def test_the_twin_keeps_what_the_breach_did_not_cause():
-    patient = sample_patient((56, 3))
+def test_the_twin_keeps_what_the_breach_did_not_cause(the_patient):
+    patient = the_patient((56, 3))
     label = next(n for n, node in enumerate(patient.lymph_nodes, 1) if node.class_name == "ENE")
     inflamed = replace(patient.lymph_nodes[label - 1], inflammation=0.8, inflamed_side=None)
     twin = inflamed.repaired()
@@ -123,8 +123,8 @@ def test_truth_keeps_extent_visibility_and_grade_apart(a_patient, a_scan):
             assert row["class"] == "ENE"
 
 
-def test_a_breach_far_below_the_resolution_is_not_visible():
-    a_patient = sample_patient((56, 3))
+def test_a_breach_far_below_the_resolution_is_not_visible(the_patient):
+    a_patient = the_patient((56, 3))
     label = next(n for n, node in enumerate(a_patient.lymph_nodes, 1) if node.class_name == "ENE")
     node = a_patient.lymph_nodes[label - 1]
     tiny = replace(node, breach=replace(node.breach, extent_mm=0.05))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ece_core.errors import InputError
 from ece_core.geometry import Volume, affine_from
-from ece_core.simulate import Scanner, patch_grid, render, sample_patient, sample_scanner
+from ece_core.simulate import Scanner, patch_grid, render, sample_scanner
 from ece_core.simulate.matte import box_of, matte_of
 from ece_core.simulate.population import DIFFICULTIES, sample_lymph_node
 from ece_core.simulate.scanner import (
@@ -170,8 +170,8 @@ def test_a_breach_thinner_than_a_voxel_fills_its_share_of_it(extent_mm):
     assert coarse == pytest.approx(fine, rel=0.08)
 
 
-def test_the_truth_map_is_the_sign_of_the_distance_at_voxel_centers():
-    patient = sample_patient((56, 3))
+def test_the_truth_map_is_the_sign_of_the_distance_at_voxel_centers(the_patient):
+    patient = the_patient((56, 3))
     node = patient.lymph_nodes[0]
     alone = replace(patient, lymph_nodes=(node,))
     scan = render(alone, patch_grid(node.center_lps, (20, 30, 30), (1.7, 0.9, 0.9)), QUIET)

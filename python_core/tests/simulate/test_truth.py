@@ -19,9 +19,9 @@ SPACING_MM = (1.25, 0.49, 0.49)
 
 
 @pytest.fixture(scope="module")
-def a_patient():
+def a_patient(the_patient):
     """A patient in fat, with one ENE of 12 mm whose breach points to the left."""
-    patient = sample_patient((56, 3))
+    patient = the_patient((56, 3))
     node = next(n for n in patient.lymph_nodes if n.class_name == "ENE")
     node = replace(node, radii_mm=np.full(3, 6.0), lobulation=0.0, fused=(), rim_mm=None)
     fat = [s for s in patient.anatomy.structures if s.name in ("skin", "fat")]
