@@ -11,11 +11,14 @@ from ece_core.export.result import read_result
 from ece_core.io import write_image
 from ece_core.pipeline import STAGES
 
+# Slow are the tests with a worker of their own: two processes start, and each imports the core.
+
 
 def analyze_request(ct, out, id="run 1", **options):
     return {"id": id, "request": "analyze", "ct": str(ct), "out": str(out), "options": options}
 
 
+@pytest.mark.slow
 def test_a_run_from_request_to_result(a_worker, a_ct_file, tmp_path):
     worker = a_worker()
     assert worker.wait_for("ready")["device"] == "cpu"
@@ -47,6 +50,7 @@ def test_runs_wait_for_their_turn(the_worker, a_ct_file, tmp_path):
     assert [the_worker.wait_for("result")["id"] for _ in range(3)] == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["slow", "deaf"])
 def test_cancel_is_answered_within_a_second_and_leaves_no_files(behaviour, a_worker, a_ct_file, tmp_path):
     worker = a_worker(behaviour)
@@ -62,6 +66,7 @@ def test_cancel_is_answered_within_a_second_and_leaves_no_files(behaviour, a_wor
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_run_that_listens_is_cancelled_without_losing_the_warm_process(a_worker, a_ct_file, tmp_path):
     worker = a_worker("slow")
     worker.wait_for("ready")
@@ -73,6 +78,7 @@ def test_a_run_that_listens_is_cancelled_without_losing_the_warm_process(a_worke
     assert worker.warm_process().pid == warm
 
 
+@pytest.mark.slow
 def test_after_a_kill_a_new_process_warms_up_and_works(a_worker, a_ct_file, tmp_path):
     worker = a_worker("deaf")
     worker.wait_for("ready")
@@ -87,6 +93,7 @@ def test_after_a_kill_a_new_process_warms_up_and_works(a_worker, a_ct_file, tmp_
     assert worker.wait_for("error", id=2)["kind"] == "input"
 
 
+@pytest.mark.slow
 def test_a_waiting_run_is_cancelled_and_the_one_under_way_goes_on(a_worker, a_ct_file, tmp_path):
     worker = a_worker("slow")
     worker.send(**analyze_request(a_ct_file, tmp_path / "a", id="a"))
@@ -97,6 +104,7 @@ def test_a_waiting_run_is_cancelled_and_the_one_under_way_goes_on(a_worker, a_ct
     assert worker.wait_for("progress", "error")["id"] == "a"
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_an_error_in_words_and_the_next_run_works(a_worker, a_ct_file, tmp_path):
     worker = a_worker("killed")
     worker.wait_for("ready")
@@ -151,6 +159,7 @@ def test_options_that_are_wrong(options, words, the_worker, a_ct_file, tmp_path)
     assert event["kind"] == "input" and words in event["problem"]
 
 
+@pytest.mark.slow
 def test_two_runs_cannot_share_an_id(a_worker, a_ct_file, tmp_path):
     worker = a_worker("slow")
     worker.send(**analyze_request(a_ct_file, tmp_path / "a"))
@@ -158,6 +167,7 @@ def test_two_runs_cannot_share_an_id(a_worker, a_ct_file, tmp_path):
     assert "id" in worker.wait_for("error")["problem"]
 
 
+@pytest.mark.slow
 def test_printing_libraries_do_not_reach_the_protocol(a_worker, a_ct_file, tmp_path):
     worker = a_worker("chatty")
     worker.send(**analyze_request(a_ct_file, tmp_path / "out"))
@@ -167,6 +177,7 @@ def test_printing_libraries_do_not_reach_the_protocol(a_worker, a_ct_file, tmp_p
     assert "42 % {not json" in worker.stderr()  # it did print
 
 
+@pytest.mark.slow
 def test_an_unexpected_failure_says_its_kind_and_nothing_of_the_patient(a_worker, a_ct_file, tmp_path):
     worker = a_worker("broken")
     worker.send(**analyze_request(a_ct_file, tmp_path / "out"))
@@ -223,6 +234,7 @@ def test_the_worker_ends_with_its_children_and_leaves_nothing(ending, behaviour,
         assert worker.wait_for("error", id="run 1")["kind"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_the_warm_process_does_not_outlive_a_killed_supervisor(a_worker, a_ct_file, tmp_path):
     worker = a_worker("deaf")
     worker.wait_for("ready")
