@@ -87,9 +87,9 @@ class Panel:
         for tick in _nice(*self.y, 4):
             parts.append(
                 f'<line x1="{LEFT}" y1="{self._y(tick)}" x2="{LEFT + WIDTH}" y2="{self._y(tick)}" class="grid"/>'
-                f'<text x="{LEFT - 5}" y="{self._y(tick) + 4}" text-anchor="end" class="small">{tick:.3g}</text>'
+                f'<text x="{LEFT - 5}" y="{self._y(tick) + 4}" text-anchor="end" class="small">{tick:g}</text>'
             )
-        names = self.names or {tick: f"{tick:.3g}" for tick in _nice(*self.x, 5)}
+        names = self.names or {tick: f"{tick:g}" for tick in _nice(*self.x, 5)}
         for value, name in names.items():
             parts.append(
                 f'<text x="{self._x(value)}" y="{foot + 14}" text-anchor="middle" class="small">{escape(name)}</text>'
