@@ -1,10 +1,14 @@
 """Fixtures that every test of the core may use."""
 
+import os
 from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# The networks of the tests are so small that threads only wait for one another: on a busy machine ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Hypothesis fails an example that takes more than 200 ms, which says more about the machine than about the code.
 settings.register_profile("any machine", deadline=None)
