@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from ece_core.models.registry import build
-from ece_core.preprocessing import node_block
+from ece_core.preprocessing.node_block import block_of_distance, signed_distance, tight_box
 from ece_core.simulate.truth import auc
 from ece_core.training.simulated_data import classification_crops
 
@@ -39,22 +39,24 @@ def main() -> None:
 def predict(network, config: dict, work: Path, patients: int) -> list[tuple]:
     """Probabilities (n, 3), label, short axis and extent of each patient's lymph nodes."""
     work.mkdir(parents=True, exist_ok=True)
+    shape, spacing = tuple(config["patch_size"]), tuple(config["spacing_mm"])
     rows = []
     for number in range(patients):
-        shape, spacing = tuple(config["patch_size"]), tuple(config["spacing_mm"])
-        path = classification_crops(work, SEED, number, config["difficulty"], shape, spacing)
-        with np.load(path) as crops:
-            blocks = [
-                node_block(hu, mask, spacing, config["windows_hu"], config["margin_mm"])
-                for hu, mask in zip(crops["hu"], crops["mask"], strict=True)
-            ]
-            x = torch.from_numpy(np.stack(blocks))
-            with torch.inference_mode():
-                probabilities = network(x).softmax(1).numpy()
-            natural = ~crops["twin"]
-            columns = (probabilities, crops["label"], crops["short_axis_mm"], crops["extent_mm"])
-            rows.append(tuple(column[natural] for column in columns))
+        with np.load(classification_crops(work, SEED, number, config["difficulty"], shape, spacing)) as crops:
+            natural = np.flatnonzero(~crops["twin"])
+            probabilities = [one(network, config, crops["hu"][row], crops["mask"][row]) for row in natural]
+            columns = (crops["label"], crops["short_axis_mm"], crops["extent_mm"])
+            rows.append((np.array(probabilities), *(column[natural] for column in columns)))
     return rows
+
+
+def one(network, config: dict, hu: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Probabilities (3,) of the lymph node in one block."""
+    distance = signed_distance(mask, config["spacing_mm"], config["margin_mm"])
+    box = tight_box(distance, config["margin_mm"])
+    block = block_of_distance(hu[box], distance[box], config["windows_hu"], config["margin_mm"])
+    with torch.inference_mode():
+        return network(torch.from_numpy(block)[None]).softmax(1)[0].numpy()
 
 
 def report(probabilities, label, short_axis_mm, extent_mm) -> None:

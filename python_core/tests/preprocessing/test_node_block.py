@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from ece_core.preprocessing import node_block
+from ece_core.preprocessing.node_block import signed_distance, tight_box
 
 SPACING = (1.25, 0.75, 0.5)
 WINDOWS = ((-400.0, 400.0), (-150.0, 50.0))
@@ -55,3 +56,24 @@ def test_an_empty_mask_shows_nothing():
     block = node_block(hu, np.zeros_like(mask), SPACING, WINDOWS, 4.0)
     assert (block[:-1] == 0).all()
     assert (block[-1] == 1).all()
+
+
+def test_the_tight_box_lies_in_the_middle_and_holds_all_that_is_shown():
+    mask = np.zeros((40, 64, 64), np.uint8)
+    mask[18:23, 28:36, 30:36] = 1
+    distance = signed_distance(mask, (1.25, 0.75, 0.75), 8.0)
+    box = tight_box(distance, 8.0)
+    sizes = [part.stop - part.start for part in box]
+    assert all(size % 8 == 0 for size in sizes)
+    assert [part.start + part.stop for part in box] == [40, 64, 64]
+    left_out = distance < 8.0
+    left_out[box] = False
+    assert not left_out.any()
+    assert sizes == [24, 32, 32], "5, 8 and 6 voxels with 8 mm around them, 8 or fewer to spare"
+
+
+def test_the_tight_box_of_a_large_lymph_node_is_the_grid_and_of_none_it_is_small():
+    everywhere = signed_distance(np.ones((12, 20, 24)), SPACING, 8.0)
+    assert tight_box(np.where(everywhere < 0, everywhere, 0), 8.0) == (slice(0, 12), slice(0, 20), slice(0, 24))
+    nowhere = signed_distance(np.zeros((12, 20, 24)), SPACING, 8.0)
+    assert tight_box(nowhere, 8.0) == (slice(2, 10), slice(6, 14), slice(8, 16))

@@ -1,6 +1,7 @@
 """Training on tiny data: it learns, it resumes, it writes a bundle that runs."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,21 +9,25 @@ import torch
 from ece_core.errors import InputError
 from ece_core.models import load_bundle
 from ece_core.simulate import simulate_case
-from ece_core.training.classification import Blocks, augment, jitter_mask
+from ece_core.training.classification import Blocks, Patches, signs_loss
+from ece_core.training.crops import Crops, augment, jitter_surface
 from ece_core.training.loop import run
 from ece_core.training.main import load_config, main
-from ece_core.training.segmentation import Patches, loss_function
+from ece_core.training.segmentation import Patches as SegmentationPatches
+from ece_core.training.segmentation import loss_function
 from ece_core.training.simulated_data import UNKNOWN, inserted_case
+from safetensors.torch import load_file
 from torch import nn
 
 CLASSIFICATION = {
     "task": "classification", "name": "tiny", "version": "0.1", "seed": 1, "data_seed": 2, "difficulty": "medium",
     "cases": 4, "jobs": 1, "spacing_mm": [2.5, 1.5, 1.5], "patch_size": [16, 24, 24], "margin_mm": 8.0,
     "windows_hu": [[-400, 400], [-150, 50]],
-    "twin_share": 0.8,
-    "architecture": "DenseNet",
+    "twin_share": 0.8, "natural_from": 0.6, "trunk_rate": 0.3,
+    "architecture": "LymphNodeDenseNet",
     "arguments": {"in_channels": 3, "out_channels": 3, "init_features": 4, "growth_rate": 4, "block_config": [1, 1],
-                  "bn_size": 1},
+                  "bn_size": 1, "hidden": 4},
+    "signs": {"steps": 2, "batch_size": 4, "learning_rate": 0.01, "patch_size": [8, 16, 16]},
     "batch_size": 5, "steps": 2, "learning_rate": 0.01, "bf16": False, "log_every": 1, "checkpoint_every": 1,
     "loaders": 0,
 }  # fmt: skip
@@ -31,11 +36,12 @@ CLASSIFICATION = {
 def crops_of(folder, number, rng):
     """One lymph node of each class and the twin of the last; HU 0, 100, 200 and 300."""
     hu = rng.normal(0, 5, (4, 16, 24, 24)) + np.arange(4)[:, None, None, None] * 100
-    mask = np.zeros((4, 16, 24, 24), np.uint8)
+    mask, signs = np.zeros((4, 16, 24, 24), np.uint8), np.zeros((4, 16, 24, 24), np.uint8)
     mask[:, 4:12, 6:18, 6:18] = 1
+    signs[2, 4:12, 6:18, 18:22] = 1
     np.savez(
         folder / f"crops_{number:04d}.npz", label=np.array([0, 1, 2, 1]), hu=hu.astype(np.int16), mask=mask,
-        twin=np.array([False, False, False, True]),
+        signs=signs, twin=np.array([False, False, False, True]), short_axis_mm=np.full(4, 18.0, np.float32),
     )  # fmt: skip
 
 
@@ -59,36 +65,104 @@ def test_training_writes_a_bundle_that_loads_and_names_its_data(tiny_work):
     assert (tiny_work / "work" / "curve.csv").read_text().count("\n") == 2
 
 
+def test_both_steps_of_a_training_are_taken_up_where_they_stopped(tiny_work):
+    once = main("classification", tiny_work / "config.json", tiny_work / "work")
+    weights = load_file(once / "weights.safetensors")
+    (tiny_work / "work" / "checkpoint.pt").unlink()
+    again = load_file(main("classification", tiny_work / "config.json", tiny_work / "work") / "weights.safetensors")
+    assert (tiny_work / "work" / "signs" / "curve.csv").read_text().count("\n") == 2, "the signs were not learned twice"
+    for name, tensor in weights.items():
+        assert torch.equal(tensor, again[name]), name
+
+
 def test_a_class_without_a_lymph_node_is_named(tmp_path):
-    np.savez(tmp_path / "crops.npz", hu=np.zeros((1, 4, 4, 4), np.int16), mask=np.ones((1, 4, 4, 4), np.uint8),
-             label=np.array([0]), twin=np.array([False]))  # fmt: skip
+    one = np.zeros((1, 4, 4, 4), np.uint8)
+    np.savez(tmp_path / "crops.npz", hu=one.astype(np.int16), mask=one + 1, signs=one, label=np.array([0]),
+             twin=np.array([False]), short_axis_mm=np.ones(1))  # fmt: skip
     with pytest.raises(InputError, match='class P or ENE is among the 1 training cases.*Raise "cases"'):
-        Blocks(CLASSIFICATION, [tmp_path / "crops.npz"])
+        Crops(CLASSIFICATION, [tmp_path / "crops.npz"])
 
 
-def blocks(folder, **changes):
-    crops_of(folder, 0, np.random.default_rng(0))
-    return Blocks({**CLASSIFICATION, "steps": 100, **changes}, [folder / "crops_0000.npz"])
+@pytest.fixture
+def crops(tmp_path):
+    crops_of(tmp_path, 0, np.random.default_rng(0))
+    return Crops(CLASSIFICATION, [tmp_path / "crops_0000.npz"])
 
 
-def test_twins_come_with_their_lymph_node_augmented_alike(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "ece_core.training.classification.augment", lambda hu, mask, rng, config: (hu.mean(), rng.random())
-    )
-    paired = blocks(tmp_path, twin_share=1.0, batch_size=10)
-    drawn = []
-    monkeypatch.setattr(np, "stack", lambda rows: drawn.extend(rows) or np.zeros(1))
-    _, labels = paired.batch(0)
+@pytest.fixture
+def drawn(monkeypatch):
+    """Instead of an augmented block: which row was drawn, its box, and the seed of its augmentation."""
+    calls = []
+
+    def augmented(self, row, box, seed):
+        calls.append((row, box, seed))
+        return np.zeros((4, 2, 2, 2), np.float32)
+
+    monkeypatch.setattr(Crops, "augmented", augmented)
+    return calls
+
+
+def test_twins_come_with_their_lymph_node_augmented_alike(crops, drawn):
+    paired = Blocks(crops, {**CLASSIFICATION, "steps": 100, "twin_share": 1.0, "batch_size": 10})
+    _, (labels, _) = paired.batch(0)
     assert labels.tolist() == [1, 2, 1, 2, 0, 1, 2, 1, 2, 0]
-    for twin, breached in (drawn[0:2], drawn[2:4], drawn[5:7], drawn[7:9]):
-        assert twin[0] == pytest.approx(300, abs=5)
-        assert breached[0] == pytest.approx(200, abs=5)
-        assert twin[1] == breached[1], "same random numbers"
+    for (twin, twin_box, twin_seed), (breached, box, seed) in (drawn[0:2], drawn[2:4], drawn[5:7], drawn[7:9]):
+        assert (twin, breached) == (3, 2)
+        assert (twin_box, twin_seed) == (box, seed)
 
 
-def test_the_share_of_twins_falls_to_zero_before_the_end(tmp_path):
-    shares = [blocks(tmp_path).twin_share(step) for step in (0, 30, 60, 99)]
-    assert shares == pytest.approx([0.8, 0.4, 0.0, 0.0])
+def test_the_share_of_twins_falls_to_zero_where_the_natural_mix_begins(crops):
+    blocks = Blocks(crops, {**CLASSIFICATION, "steps": 100})
+    assert [blocks.twin_share(step) for step in (0, 30, 60, 99)] == pytest.approx([0.8, 0.4, 0.0, 0.0])
+
+
+def test_the_natural_mix_draws_p_and_ene_as_often_as_they_are(crops, drawn):
+    crops.metastatic = np.array([1, 1, 1, 2])
+    blocks = Blocks(crops, {**CLASSIFICATION, "steps": 10, "batch_size": 200, "natural_from": 0.0})
+    _, (labels, _) = blocks.batch(5)
+    assert (labels == 0).sum() == 40
+    assert (labels == 0).sum() == 40
+    assert 20 <= (labels == 2).sum() <= 65, "a quarter of 160"
+
+
+def test_patches_of_a_breach_lie_on_its_signs_and_come_with_the_twin(crops, drawn):
+    Patches(crops, CLASSIFICATION["signs"] | {"batch_size": 300, "seed": 1}).batch(0)
+    on_signs = [crops.signs[2][box].any() for row, box, _ in drawn if row == 2]
+    assert np.mean(on_signs) > 0.8
+    for (row, box, seed), following in pairwise(drawn):
+        if following[0] == 3:
+            assert (2, *following[1:]) == (row, box, seed)
+    assert {row for row, *_ in drawn} == {0, 1, 2, 3}
+
+
+def test_lymph_nodes_of_like_size_are_drawn(crops):
+    crops.short_axis_mm = np.arange(1000) / 20
+    rng = np.random.default_rng(0)
+    sizes = crops.short_axis_mm[[crops.like(np.arange(1000), 20.0, rng) for _ in range(200)]]
+    assert 17.4 <= sizes.min() <= sizes.max() <= 22.6
+    assert crops.like(np.arange(1000), 999.0, rng) >= 900
+    assert crops.like(np.arange(3), 20.0, rng) in (0, 1, 2)
+
+
+def test_a_box_for_several_lymph_nodes_holds_what_is_shown_of_each(crops):
+    k, j, i = crops.tight([0, 2])
+    near = np.argwhere(crops.distance[0] / 10 < CLASSIFICATION["margin_mm"])
+    for axis, part in enumerate((k, j, i)):
+        assert part.start <= near[:, axis].min()
+        assert part.stop > near[:, axis].max()
+    assert j == i
+
+
+def test_the_loss_of_signs_is_least_at_their_share_and_blind_beyond_the_margin():
+    images, signs = torch.zeros(1, 3, 4, 4, 4), torch.zeros(1, 1, 4, 4, 4)
+    signs[..., :2] = 1
+    images[:, -1, :2] = 1.0  # these slices lie beyond the margin
+    right = torch.tensor([9.0, -9.0]).expand(1, 1, 2, 2, 2)
+    assert float(signs_loss(right, images, signs)) < 0.01
+    assert float(signs_loss(-right, images, signs)) > 5
+    wrong_beyond = right.clone()
+    wrong_beyond[:, :, 0] = -right[:, :, 0]
+    assert float(signs_loss(wrong_beyond, images, signs)) == pytest.approx(float(signs_loss(right, images, signs)))
 
 
 def linear_task(work, steps, stop_at=None):
@@ -105,8 +179,11 @@ def linear_task(work, steps, stop_at=None):
         x = torch.from_numpy(rng.normal(size=(4, 1, 2, 2, 2)).astype(np.float32))
         return x, (x.sum((1, 2, 3, 4)) > 0).long()
 
-    config = {"steps": steps, "bf16": False, "log_every": 5, "checkpoint_every": 5, "loaders": 0}
-    run(config, work, network, optimizer, schedule, batch, nn.functional.cross_entropy, "cpu", None)
+    def loss_of(images, targets):
+        return nn.functional.cross_entropy(network(images), targets)
+
+    config = {"seed": 1, "steps": steps, "bf16": False, "log_every": 5, "checkpoint_every": 5, "loaders": 0}
+    run(config, work, network, optimizer, schedule, batch, loss_of, "cpu", None)
     return network
 
 
@@ -143,26 +220,28 @@ def test_a_perfect_segmentation_has_the_least_loss_and_ignored_voxels_do_not_cou
     assert float(loss_function(wrong_there, ignored)) == pytest.approx(0, abs=1e-3)
 
 
-def test_jittered_masks_stay_near_the_true_one_and_are_never_empty():
+def test_jittered_surfaces_stay_near_the_true_one_and_never_vanish():
     rng = np.random.default_rng(0)
-    grid = np.indices((16, 24, 24)) - np.array([8, 12, 12])[:, None, None, None]
-    mask = (np.linalg.norm(grid, axis=0) < 6).astype(np.uint8)
+    grid = (np.indices((16, 24, 24)) - np.array([8, 12, 12])[:, None, None, None]) * 1.0
+    distance = np.linalg.norm(grid, axis=0) - 6
     overlaps = []
     for _ in range(40):
-        moved = jitter_mask(mask, rng)
-        assert moved.any()
-        overlaps.append(2 * (moved & mask).sum() / (moved.sum() + mask.sum()))
+        moved = jitter_surface(distance, rng) < 0
+        overlaps.append(2 * (moved & (distance < 0)).sum() / (moved.sum() + (distance < 0).sum()))
     assert min(overlaps) > 0.5
-    assert np.mean(overlaps) < 0.999, "the mask must move"
+    assert np.mean(overlaps) < 0.98, "the surface must move"
+    assert (jitter_surface(np.where(distance < -5.5, -0.1, 9.0), rng) < 0).any()
 
 
 def test_augmented_blocks_keep_shape_and_range():
     rng = np.random.default_rng(0)
-    block = augment(np.full((16, 24, 24), 60, np.int16), np.ones((16, 24, 24), np.uint8), rng, CLASSIFICATION)
-    assert block.shape == (3, 16, 24, 24)
+    signs = rng.random((16, 24, 24)) < 0.1
+    block = augment(np.full(signs.shape, 60, np.int16), np.full(signs.shape, -3.0), signs, rng, CLASSIFICATION)
+    assert block.shape == (4, 16, 24, 24)
     assert block.dtype == np.float32
     assert 0 <= block[:2].min() <= block[:2].max() <= 1
     assert -1 <= block[2].min() <= block[2].max() <= 1
+    assert block[3].sum() == signs.sum(), "turned, never changed"
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +270,7 @@ def test_lymph_nodes_in_real_ct_are_labeled_and_its_targets_are_unknown(a_planni
 def test_unknown_voxels_are_never_the_middle_of_a_patch(a_planning_ct, tmp_path):
     path = inserted_case(tmp_path, a_planning_ct, 1, 0, "medium", 3.0)
     config = {"patch_size": [8, 8, 8], "batch_size": 4, "real_share": 1.0, "seed": 3}
-    patches = Patches(config, [], [path])
+    patches = SegmentationPatches(config, [], [path])
     case = patches._case(path)
     for name, values in (("foreground", (1, 2, 3)), ("metastatic", (2, 3))):
         voxels = tuple(case[name].T)

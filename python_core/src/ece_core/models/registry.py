@@ -29,7 +29,17 @@ def _densenet(arguments: dict[str, Any]) -> nn.Module:
     return network
 
 
-ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {"DynUNet": _unet, "DenseNet": _densenet}
+def _lymph_node_densenet(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.lymph_node_densenet import LymphNodeDenseNet
+
+    return LymphNodeDenseNet(**arguments)
+
+
+ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "DynUNet": _unet,
+    "DenseNet": _densenet,
+    "LymphNodeDenseNet": _lymph_node_densenet,
+}
 
 
 def build(name: str, arguments: dict[str, Any]) -> nn.Module:

@@ -11,6 +11,8 @@ from ece_core.preprocessing.window import window
 
 Array = np.ndarray
 
+STEP = 8  # edges of a tight block are multiples of it: the classifier halves the grid three times
+
 
 def node_block(
     hu: Array,
@@ -43,11 +45,39 @@ def node_block(
         (windows + 1, K, J, I) float32: windowed images in [0, 1], zero beyond the margin; distance / ``margin_mm`` in
         [-1, 1], negative inside.
     """
-    inside = mask > 0
-    if not inside.any():
-        return np.stack([np.zeros(hu.shape, np.float32)] * len(windows_hu) + [np.ones(hu.shape, np.float32)])
-    outward = ndimage.distance_transform_edt(~inside, spacing_mm)
-    inward = ndimage.distance_transform_edt(inside, spacing_mm)
-    distance = np.clip((outward - inward) / margin_mm, -1, 1).astype(np.float32)
+    return block_of_distance(hu, signed_distance(mask, spacing_mm, margin_mm), windows_hu, margin_mm)
+
+
+def block_of_distance(
+    hu: Array, distance_mm: Array, windows_hu: Sequence[tuple[float, float]], margin_mm: float
+) -> Array:
+    """As :func:`node_block`, of the signed distance (K, J, I) to the surface instead of the mask."""
+    distance = np.clip(distance_mm / margin_mm, -1, 1).astype(np.float32)
     near = (distance < 1).astype(np.float32)
     return np.stack([*(window(hu, each) * near for each in windows_hu), distance])
+
+
+def signed_distance(mask: Array, spacing_mm: tuple[float, float, float], beyond_mm: float) -> Array:
+    """(K, J, I) mm from each voxel center to the nearest one on the other side, negative inside.
+
+    An empty mask is ``beyond_mm`` away from everywhere.
+    """
+    inside = mask > 0
+    if not inside.any():
+        return np.full(mask.shape, beyond_mm)
+    return ndimage.distance_transform_edt(~inside, spacing_mm) - ndimage.distance_transform_edt(inside, spacing_mm)
+
+
+def tight_box(distance_mm: Array, margin_mm: float) -> tuple[slice, slice, slice]:
+    """The smallest box around the middle of the grid that holds the tissue shown, edges multiples of ``STEP``."""
+    shape = np.array(distance_mm.shape)
+    near = np.argwhere(distance_mm < margin_mm)
+    reach = np.abs(near - (shape - 1) / 2).max(axis=0) + 0.5 if len(near) else np.full(3, STEP / 2)
+    return middle(distance_mm.shape, np.ceil(2 * reach / STEP) * STEP)
+
+
+def middle(shape: tuple[int, ...], size: Array) -> tuple[slice, slice, slice]:
+    """The box of that size, or of the whole grid where it is smaller, around the middle of the grid."""
+    start = [max(0, (n - int(s)) // 2) for n, s in zip(shape, size, strict=True)]
+    k, j, i = (slice(a, min(n, a + int(s))) for a, n, s in zip(start, shape, size, strict=True))
+    return k, j, i

@@ -1,7 +1,8 @@
 """Train the 3D DenseNet that classes lymph nodes: `ece train classification CONFIG`.
 
-Blocks around simulated lymph nodes, see :func:`~ece_core.preprocessing.node_block`. The mask is jittered,
-so that a contour drawn by a network or a hand is as good as the true one.
+Two steps. First the network learns to mark the signs of a breach, voxel by voxel, on small patches of the shell
+around a lymph node: a scan and its counterfactual twin differ just there. A label per lymph node alone teaches size,
+and little else in the time there is. Then it learns the class of whole lymph nodes, and goes on marking.
 """
 
 from __future__ import annotations
@@ -11,119 +12,173 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import ndimage
-from torch import nn
+from torch import Tensor, nn
 
-from ece_core.classes import CLASS_NAMES
-from ece_core.errors import InputError
 from ece_core.models.registry import build
-from ece_core.preprocessing import node_block
+from ece_core.training.crops import ENE, TENTHS, Box, Crops, N, P
 from ece_core.training.loop import run
 from ece_core.training.simulated_data import classification_crops, make
 
 Array = np.ndarray
-N, P, ENE = range(3)
+
+NEAR_MM = (0.0, 7.0)  # patches lie around voxels this far from the surface
+LEAST_SIGNS = 20  # voxels: of fewer signs no patch is made on purpose
+
+
+class Patches:
+    """Patches of the shell; every draw is determined by (seed, step).
+
+    Half are of class ENE, most of them around a sign of the breach, and half of these come with the same patch of
+    their twin, where there is none.
+    """
+
+    def __init__(self, crops: Crops, config: dict[str, Any]) -> None:
+        self.crops, self.config = crops, config
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Images (n, channels, k, j, i) and signs (n, 1, k, j, i), float32."""
+        rng = np.random.default_rng((self.config["seed"], step, 1))
+        patches: list[Array] = []
+        while len(patches) < self.config["batch_size"]:
+            label = int(rng.choice((N, P, ENE), p=(0.15, 0.3, 0.55)))
+            row, seed = int(rng.choice(self.crops.by_class[label])), int(rng.integers(2**32))
+            box = self._box(row, rng)
+            patches.append(self.crops.augmented(row, box, seed))
+            if label == ENE and rng.random() < 0.5:
+                patches.append(self.crops.augmented(row + 1, box, seed))
+        return _images_and_signs(patches[: self.config["batch_size"]])
+
+    def _box(self, row: int, rng: np.random.Generator) -> Box:
+        candidates = np.flatnonzero(self.crops.signs[row])
+        if len(candidates) < LEAST_SIGNS or rng.random() < 0.3:
+            low, high = (TENTHS * mm for mm in NEAR_MM)
+            distance = self.crops.distance[row]
+            candidates = np.flatnonzero((distance > low) & (distance < high))
+        shape = self.crops.hu.shape[1:]
+        center = np.unravel_index(int(rng.choice(candidates)), shape)
+        starts = [
+            int(np.clip(c - s // 2, 0, n - s))
+            for c, s, n in zip(center, self.config["patch_size"], shape, strict=True)
+        ]
+        k, j, i = (slice(a, a + s) for a, s in zip(starts, self.config["patch_size"], strict=True))
+        return k, j, i
 
 
 class Blocks:
-    """Draws training blocks; every draw is determined by (seed, step).
+    """Whole lymph nodes of about one size a batch; every draw is determined by (seed, step).
 
-    At first most lymph nodes of class P are counterfactual twins: the same lymph node as the one of class ENE that
-    follows in the batch, with its capsule whole and augmented alike. Nothing but the breach tells them apart, so it is
-    learned before the easier thing, size. The share of twins then falls to zero, and what size says is learned too.
+    P and ENE come in equal numbers at any size, so that size cannot tell them apart. At first most of class P are
+    twins: the same lymph node as the one of class ENE that follows in the batch, augmented alike. At last P and ENE
+    come as often as they are at that size, and what size says is learned too.
     """
 
-    def __init__(self, config: dict[str, Any], files: list[Path]) -> None:
-        self.config = config
-        hu, masks, labels, twins = [], [], [], []
-        for path in files:
-            with np.load(path) as archive:
-                hu.append(archive["hu"])
-                masks.append(archive["mask"])
-                labels.append(archive["label"])
-                twins.append(archive["twin"])
-        self.hu, self.mask, self.label = np.concatenate(hu), np.concatenate(masks), np.concatenate(labels)
-        natural = ~np.concatenate(twins)
-        self.by_class = [np.flatnonzero((self.label == c) & natural) for c in range(3)]
-        absent = [name for name, rows in zip(CLASS_NAMES, self.by_class, strict=True) if len(rows) == 0]
-        if absent:
-            raise InputError(
-                f"No lymph node of class {' or '.join(absent)} is among the {len(files)} training cases.",
-                'Raise "cases" in the config: half of the simulated patients have no ENE.',
-            )
+    def __init__(self, crops: Crops, config: dict[str, Any]) -> None:
+        self.crops, self.config = crops, config
 
     def twin_share(self, step: int) -> float:
-        """Share of class P that are twins: falls in a straight line to zero at 60 % of all steps."""
-        return float(self.config["twin_share"] * max(0.0, 1 - step / (0.6 * self.config["steps"])))
+        """Share of class P that are twins: falls in a straight line to zero when the natural mix begins."""
+        return float(self.config["twin_share"] * max(0.0, 1 - step / max(1, self.natural_from)))
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(n, channels, k, j, i) float32 and (n,) int64: P, ENE, P, ENE, N and so on."""
-        rng = np.random.default_rng((self.config["seed"], step))
-        images: list[Array] = []
-        labels: list[int] = []
-        while len(labels) < self.config["batch_size"]:
-            label = (P, ENE, P, ENE, N)[len(labels) % 5]
-            chosen, seed = int(rng.choice(self.by_class[label])), int(rng.integers(2**32))
-            if label == P and rng.random() < self.twin_share(step):
-                breached = int(rng.choice(self.by_class[ENE]))
-                images += [self._block(breached + 1, seed), self._block(breached, seed)]
-                labels += [P, ENE]
-            else:
-                images.append(self._block(chosen, seed))
-                labels.append(label)
-        size = self.config["batch_size"]
-        return torch.from_numpy(np.stack(images[:size])), torch.tensor(labels[:size])
+    @property
+    def natural_from(self) -> int:
+        """The step from which P and ENE come in their natural mix."""
+        return round(self.config["natural_from"] * self.config["steps"])
 
-    def _block(self, chosen: int, seed: int) -> Array:
-        return augment(self.hu[chosen], self.mask[chosen], np.random.default_rng(seed), self.config)
+    def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Images (n, channels, k, j, i), labels (n,) int64 and signs (n, 1, k, j, i): P, ENE, P, ENE, N and so on."""
+        crops, rng = self.crops, np.random.default_rng((self.config["seed"], step, 2))
+        size = float(crops.short_axis_mm[rng.choice(crops.metastatic)])
+        rows: list[tuple[int, int]] = []
+        while len(rows) < self.config["batch_size"]:
+            rows += self._next((P, ENE, P, ENE, N)[len(rows) % 5], size, step, rng)
+        rows = rows[: self.config["batch_size"]]
+        box = crops.tight([row for row, _ in rows])
+        images, signs = _images_and_signs([crops.augmented(row, box, seed) for row, seed in rows])
+        return images, (torch.tensor([int(crops.label[row]) for row, _ in rows]), signs)
 
-
-def augment(hu: Array, mask: Array, rng: np.random.Generator, config: dict[str, Any]) -> Array:
-    """(channels, K, J, I): flips, turns by 90 degrees in the axial plane, noise, blur, HU offset, mask jitter."""
-    mask = jitter_mask(mask, rng)
-    hu = hu.astype(np.float32)
-    if rng.random() < 0.3:
-        hu = ndimage.gaussian_filter(hu, (0, *([float(rng.uniform(0.3, 0.7))] * 2)))
-    hu = hu * float(rng.normal(1, 0.03)) + float(rng.normal(0, 8))
-    if rng.random() < 0.4:
-        hu = hu + rng.standard_normal(hu.shape).astype(np.float32) * float(rng.uniform(2, 10))
-    block = node_block(hu, mask, config["spacing_mm"], config["windows_hu"], config["margin_mm"])
-    for axis in (1, 2, 3):
-        if rng.random() < 0.5:
-            block = np.flip(block, axis)
-    return np.ascontiguousarray(np.rot90(block, int(rng.integers(4)), (2, 3)))
+    def _next(self, label: int, size: float, step: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+        """Rows and the seeds of their augmentation: one lymph node, or a twin and its ENE."""
+        crops, seed = self.crops, int(rng.integers(2**32))
+        if label == P and rng.random() < self.twin_share(step):
+            breached = crops.like(crops.by_class[ENE], size, rng)
+            return [(breached + 1, seed), (breached, seed)]
+        mixed = label != N and step >= self.natural_from
+        return [(crops.like(crops.metastatic if mixed else crops.by_class[label], size, rng), seed)]
 
 
-def jitter_mask(mask: Array, rng: np.random.Generator) -> Array:
-    """The mask as another reader might draw it: its edge moved in or out by up to about 1.5 voxels, unevenly."""
-    if rng.random() < 0.2 or not mask.any():
-        return mask
-    # Across the edge of a large mask the smoothed one falls by about 0.4 / sigma a voxel.
-    soft = ndimage.gaussian_filter(mask.astype(np.float32), 1.5, truncate=2)
-    wobble = ndimage.zoom(rng.normal(0, 0.2, (4, 5, 5)), np.array(mask.shape) / (4, 5, 5), order=1)
-    moved = soft + wobble[: mask.shape[0], : mask.shape[1], : mask.shape[2]] + rng.normal(0, 0.1) > 0.5
-    moved &= soft > 0.02
-    return moved.astype(np.uint8) if moved.any() else mask
+def _images_and_signs(blocks: list[Array]) -> tuple[Tensor, Tensor]:
+    both = torch.from_numpy(np.stack(blocks))
+    return both[:, :-1].contiguous(), both[:, -1:].contiguous()
 
 
-def loss_function(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def signs_loss(logits: Tensor, images: Tensor, signs: Tensor) -> Tensor:
+    """Cross-entropy of each voxel with the share of it that shows signs, over the tissue shown.
+
+    Parameters
+    ----------
+    logits
+        (n, 1, k/2, j/2, i/2).
+    images, signs
+        As :class:`Patches` gives them.
+    """
+    grid = (logits.shape[2], logits.shape[3], logits.shape[4])
+    share = nn.functional.adaptive_avg_pool3d(signs, grid)
+    shown = (nn.functional.adaptive_avg_pool3d((images[:, -1:] < 1).float(), grid) > 0).float()
+    loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), share, reduction="none")
+    return (loss * shown).sum() / shown.sum().clamp(min=1)
+
+
+def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy, labels smoothed a little: a breach below the resolution must not be called certain."""
-    return nn.functional.cross_entropy(logits, target, label_smoothing=0.05)
+    return nn.functional.cross_entropy(logits.float(), labels, label_smoothing=0.05)
 
 
 def train(config: dict[str, Any], work: Path, device: str = "cpu", real: Path | None = None, report=None) -> Path:
     """Train, or go on where a killed run stopped; returns the last checkpoint. ``real`` is not used."""
-    data = work / "data"
+    crops = Crops(config, _files(config, work / "data"))
+    torch.manual_seed(config["seed"])
+    network: Any = build(config["architecture"], config["arguments"]).to(device)
+    _learn_signs(config | config["signs"], work / "signs", network, crops, device, report)
+    # Batches of one size have statistics of their own: from here on those of the mixed patches are kept.
+    network.statistics_fixed = True
+    head, trunk = _head_and_trunk(network)
+    rates = [config["learning_rate"], config["learning_rate"] * config["trunk_rate"]]
+    optimizer = torch.optim.AdamW(
+        [{"params": part, "lr": rate} for part, rate in zip((head, trunk), rates, strict=True)], weight_decay=0.05
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=config["steps"], pct_start=0.1)
+
+    def loss_of(images: Tensor, targets: tuple[Tensor, Tensor]) -> Tensor:
+        logits, signs = network.logits_and_signs(images)
+        return class_loss(logits, targets[0]) + signs_loss(signs, images, targets[1])
+
+    return run(config, work, network, optimizer, schedule, Blocks(crops, config).batch, loss_of, device, report)
+
+
+def _files(config: dict[str, Any], data: Path) -> list[Path]:
     data.mkdir(parents=True, exist_ok=True)
     shape, spacing = tuple(config["patch_size"]), tuple(config["spacing_mm"])
-    arguments = [(data, config["data_seed"], n, config["difficulty"], shape, spacing) for n in range(config["cases"])]
     files = [data / f"crops_{n:04d}.npz" for n in range(config["cases"])]
-    make(classification_crops, [a for a, path in zip(arguments, files, strict=True) if not path.exists()],
+    absent = [n for n, path in enumerate(files) if not path.exists()]
+    make(classification_crops, [(data, config["data_seed"], n, config["difficulty"], shape, spacing) for n in absent],
          config["jobs"])  # fmt: skip
-    torch.manual_seed(config["seed"])
-    network = build(config["architecture"], config["arguments"]).to(device)
+    return files
+
+
+def _learn_signs(config: dict[str, Any], work: Path, network, crops: Crops, device: str, report) -> None:
+    work.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config["learning_rate"], total_steps=config["steps"], pct_start=0.2
     )
-    return run(config, work, network, optimizer, schedule, Blocks(config, files).batch, loss_function, device, report)
+
+    def loss_of(images: Tensor, signs: Tensor) -> Tensor:
+        return signs_loss(network.logits_and_signs(images)[1], images, signs)
+
+    run(config, work, network, optimizer, schedule, Patches(crops, config).batch, loss_of, device, report)
+
+
+def _head_and_trunk(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    named = list(network.named_parameters())
+    head = [parameter for name, parameter in named if name.startswith("head.")]
+    return head, [parameter for name, parameter in named if not name.startswith("head.")]

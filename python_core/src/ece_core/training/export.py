@@ -12,6 +12,7 @@ from ece_core.preprocessing.window import WINDOW_HU
 
 BUNDLE_TASK = {"segmentation": "lymph_node_segmentation", "classification": "lymph_node_classification"}
 CHANNELS = {"segmentation": ["CT"], "classification": ["CT near the lymph node, per window", "distance to its surface"]}
+TRAINING = ("seed", "data_seed", "cases", "steps", "signs", "batch_size", "difficulty")
 NOT_MEASURED = {"note": "Not measured yet. 'scripts/evaluate_models.py' writes the figures of held-out cases here."}
 INTENDED_USE = (
     "Research and software development with simulated scans. Not a medical device; not for diagnosis, staging or "
@@ -34,9 +35,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
     inputs = {
         "spacing_mm": config["spacing_mm"],
         "patch_size": config["patch_size"],
-        "channels": ["CT"]
-        if config["task"] == "segmentation"
-        else ["CT near the lymph node", "distance to its surface"],
+        "channels": CHANNELS[config["task"]],
     }
     if config["task"] == "segmentation":
         inputs |= {"window_hu": list(WINDOW_HU), "tile_size": config["tile_size"]}
@@ -54,7 +53,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
         "labels": list(CLASS_NAMES),
         "target": "pENE",
         "training_data": _training_data(config, with_real_ct),
-        "training": {key: config[key] for key in ("seed", "data_seed", "cases", "steps", "batch_size", "difficulty")},
+        "training": {key: config[key] for key in TRAINING if key in config},
         "metrics": NOT_MEASURED,
         "limits": config.get("limits", []),
         "license": "Apache-2.0",
@@ -69,7 +68,7 @@ def _training_data(config: dict[str, Any], with_real_ct: bool) -> str:
     )
     if with_real_ct and config.get("real_share"):
         sentence += (
-            f", and as background without lymph nodes {config['real_cases']} real planning CT of OpenKBP (Babier et "
-            "al. 2021), what lies outside of their target volumes"
+            f", and {config['real_cases']} real planning CT of OpenKBP (Babier et al. 2021) into which simulated lymph "
+            "nodes were inserted; what lies inside their target volumes was ignored"
         )
     return sentence + "."

@@ -20,8 +20,10 @@ def run(config, work, network, optimizer, schedule, batch, loss_of, device, repo
     Parameters
     ----------
     batch
-        Called with the step's number; returns images and targets. The number alone decides what is drawn, so a
-        resumed run sees what an unbroken one would have seen.
+        Called with the step's number; returns images and targets (one tensor, or a tuple of them). The number alone
+        decides what is drawn, so a resumed run sees what an unbroken one would have seen.
+    loss_of
+        Called with images and targets on the device; returns the loss.
     """
     checkpoint, curve = work / "checkpoint.pt", work / "curve.csv"
     start = _resume(checkpoint, network, optimizer, schedule)
@@ -31,9 +33,10 @@ def run(config, work, network, optimizer, schedule, batch, loss_of, device, repo
     loader = DataLoader(_Steps(batch), batch_size=None, sampler=steps, num_workers=_loaders(config))
     for step, (images, targets) in zip(steps, loader, strict=True):
         images = images.to(device, memory_format=torch.channels_last_3d)
+        targets = targets.to(device) if torch.is_tensor(targets) else tuple(each.to(device) for each in targets)
+        torch.manual_seed(config["seed"] * 1_000_003 + step)  # dropout, too, follows from the step alone
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=config["bf16"]):
-            logits = network(images)
-        loss = loss_of(logits.float(), targets.to(device))
+            loss = loss_of(images, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         size = nn.utils.clip_grad_norm_(network.parameters(), 5.0)

@@ -40,6 +40,7 @@ def loss_function(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     target
         (n, k, j, i) int64.
     """
+    logits = logits.float()
     known = (target != UNKNOWN).unsqueeze(1).float()
     cross_entropy = nn.functional.cross_entropy(logits, target, ignore_index=UNKNOWN)
     probabilities = logits.softmax(dim=1) * known
@@ -192,4 +193,8 @@ def train(config: dict[str, Any], work: Path, device: str = "cpu", real: Path | 
         optimizer, config["learning_rate"], total_steps=config["steps"], pct_start=0.15
     )
     batch = Patches(config, simulated, inserted).batch
-    return run(config, work, network, optimizer, schedule, batch, loss_function, device, report)
+
+    def loss_of(images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return loss_function(network(images), target)
+
+    return run(config, work, network, optimizer, schedule, batch, loss_of, device, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ AIR_HU = -1000.0
 UNKNOWN = 255  # voxels that the loss leaves out
 LEAST_TARGET_LABEL = 8  # OpenKBP: 8 to 10 are the target volumes
 NEAR_TARGET_MM = 30.0  # there is neck: target volumes hold the levels that are at risk
+LEAST_SIGN_HU = 12  # a difference from the twin that a reader could hold for a sign of the breach
 LEAST_VOXELS = 1.5  # a short axis below that many voxels is not seen
 
 
@@ -116,7 +118,8 @@ def classification_crops(
     """Blocks around the lymph nodes of patient ``number``: ``hu`` int16, ``mask`` uint8 (n, K, J, I), ``label`` 0..2.
 
     All metastatic lymph nodes and half as many negatives, scanned one by one at diagnostic resolution. Each of class
-    ENE comes with its counterfactual ``twin``, the same lymph node with its capsule whole, as one more of class P.
+    ENE is followed by its counterfactual ``twin``, the same lymph node with its capsule whole, as one more of class P.
+    Both are scanned with the same noise, so where they differ are the ``signs`` of the breach, and nothing else is.
     """
     path = folder / f"crops_{number:04d}.npz"
     if path.exists():
@@ -131,14 +134,21 @@ def classification_crops(
     rows = []
     for n in map(int, chosen):
         node, phase = patient.lymph_nodes[n], rng.uniform(-0.5, 0.5, 3)
-        rows.append((node, False, *_crop(patient, n, scanner, (slice_mm, pixel, pixel), phase, shape, spacing_mm)))
+        scan = partial(_crop, index=n, scanner=scanner, native_mm=(slice_mm, pixel, pixel), phase=phase, shape=shape,
+                       spacing_mm=spacing_mm)  # fmt: skip
+        hu, mask, center = scan(patient)
+        signs = np.zeros(mask.shape, np.uint8)
         if node.class_name == "ENE":
-            twin = _with_repaired(patient, n)
-            rows.append((node, True, *_crop(twin, n, scanner, (slice_mm, pixel, pixel), phase, shape, spacing_mm)))
+            twin_hu, twin_mask, _ = scan(_with_repaired(patient, n), center=center)
+            signs = (np.abs(hu.astype(np.int32) - twin_hu) > LEAST_SIGN_HU).astype(np.uint8)
+        rows.append((node, False, hu, mask, signs))
+        if node.class_name == "ENE":
+            rows.append((node, True, twin_hu, twin_mask, np.zeros_like(signs)))
     _save(
         path,
-        hu=np.stack([hu for *_, hu, _ in rows]),
-        mask=np.stack([mask for *_, mask in rows]),
+        hu=np.stack([hu for _, _, hu, *_ in rows]),
+        mask=np.stack([mask for *_, mask, _ in rows]),
+        signs=np.stack([signs for *_, signs in rows]),
         label=np.array([CLASS_NAMES.index("P" if twin else node.class_name) for node, twin, *_ in rows]),
         twin=np.array([twin for _, twin, *_ in rows]),
         short_axis_mm=np.array([node.short_axis_mm for node, *_ in rows], np.float32),
@@ -154,18 +164,22 @@ def _with_repaired(patient: Patient, index: int) -> Patient:
     return replace(patient, lymph_nodes=tuple(nodes))
 
 
-def _crop(patient, index, scanner, native_mm, phase, shape, spacing_mm) -> tuple[Array, Array]:
-    """HU int16 and mask uint8 of one lymph node. ``phase``: where it lies between the voxels, in voxels."""
+def _crop(patient, index, scanner, native_mm, phase, shape, spacing_mm, center=None) -> tuple[Array, Array, Array]:
+    """HU int16, mask uint8 and center (LPS) of one lymph node. ``phase``: where it lies between the voxels, in voxels.
+
+    A twin is cut at the ``center`` of its ENE: noise and tissue are then the same, voxel by voxel.
+    """
     node = patient.lymph_nodes[index]
     native_shape = tuple(int(np.ceil(n * s / m)) + 6 for n, s, m in zip(shape, spacing_mm, native_mm, strict=True))
     grid = patch_grid(node.center_lps + phase * np.array(native_mm)[::-1], native_shape, native_mm)
     simulation = render(patient, grid, scanner, index)
     mask = Volume((simulation.instances.array == index + 1).astype(np.float32), simulation.ct.affine)
-    inside = np.argwhere(mask.array > 0)
-    center = mask.to_lps((inside.min(axis=0) + inside.max(axis=0)) / 2) if len(inside) else node.center_lps
+    if center is None:
+        inside = np.argwhere(mask.array > 0)
+        center = mask.to_lps((inside.min(axis=0) + inside.max(axis=0)) / 2) if len(inside) else node.center_lps
     hu = sample_block(simulation.ct, center, shape, spacing_mm, AIR_HU).array
     share = sample_block(mask, center, shape, spacing_mm, 0.0).array
-    return np.rint(hu).astype(np.int16), (share >= 0.5).astype(np.uint8)
+    return np.rint(hu).astype(np.int16), (share >= 0.5).astype(np.uint8), center
 
 
 def _save(path: Path, **arrays: Any) -> None:
