@@ -111,6 +111,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/__init__.py
   ece_core/models/bundle.py
   ece_core/models/device.py
+  ece_core/models/lymph_node_densenet.py
   ece_core/models/node_classifier.py
   ece_core/models/registry.py
   ece_core/models/segmentation.py
@@ -177,6 +178,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/simulate/vessels.py
   ece_core/training/__init__.py
   ece_core/training/classification.py
+  ece_core/training/crops.py
   ece_core/training/export.py
   ece_core/training/loop.py
   ece_core/training/main.py
