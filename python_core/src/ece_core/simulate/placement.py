@@ -38,6 +38,7 @@ class Room:
     tries: int
     skin_mm: float = -1.5
     carotid: float = 0.0
+    checked: int = 12  # of the promising places; the rest would seldom be better
 
 
 # From the freest place to the tightest [own choice]. A lymph node looks at its own level in every way before it
@@ -45,8 +46,9 @@ class Room:
 FREE = (Room(0.06, 0.05, 0.12, 60), Room(0.15, 0.15, 0.30, 30))
 CROWDED = (Room(0.15, 0.15, 0.45, 40), Room(0.30, 0.35, 0.65, 40), Room(0.60, 0.70, 0.80, 80, -0.5))
 LAST = Room(1.0, 1.0, 1.0, 250, 0.0, 0.12)
+# A lymph node of 40 mm fits into one place of a hundred that look promising.
+EVERYWHERE = Room(1.0, 1.0, 1.0, 600, 0.0, 0.12, checked=600)
 LARGE_MM = 12.0
-MOST_CHECKED = 12  # of the promising places in one room; the rest would be no better
 VESSELS = ("jugular", "vessel", "unopacified vein", "thrombus")
 GLANDS = ("parotid", "submandibular", "thyroid", "tonsil")
 MUSCLES, CAROTID = ("muscle", "tongue"), ("carotid", "calcification")
@@ -78,20 +80,27 @@ class _Obstacles:
 
 
 def place_all(
-    rng: np.random.Generator, anatomy: Anatomy, lymph_nodes: list[SimulatedLymphNode], priors: dict
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    lymph_nodes: list[SimulatedLymphNode],
+    priors: dict,
+    *,
+    thorough: bool = False,
 ) -> list[SimulatedLymphNode]:
     """Give each lymph node a level, a side and a place of its own.
 
     The largest come first, as they need the most room. One for which there is no place in any level is left out;
-    this is rare (fewer than 1 in 200, a test holds it), or sizes would be biased.
+    this is rare (fewer than 1 in 200, a test holds it), but hits the largest: of those above 30 mm about one in three.
+    With ``thorough`` these are looked for everywhere, so that sizes are not biased.
     """
+    rooms = (LAST, EVERYWHERE) if thorough else (LAST,)
     obstacles = _Obstacles([s for s in anatomy.structures if s.name not in ("skin", "fat")])
     sick_side = "left" if rng.random() < 0.5 else "right"
     placed: list[SimulatedLymphNode] = []
     for node in sorted(lymph_nodes, key=lambda n: -n.short_axis_mm):
         found = _fuse(rng, anatomy, obstacles, placed, node)
         if found is None:
-            found = _place(rng, anatomy, obstacles, placed, node, priors[node.class_name], sick_side)
+            found = _place(rng, anatomy, obstacles, placed, node, priors[node.class_name], sick_side, rooms)
         if found is not None:
             placed.append(_beside_structures(rng, anatomy, obstacles, found))
     return placed
@@ -163,7 +172,7 @@ def _rotation(start: Array, end: Array) -> Array:
     return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
 
 
-def _place(rng, anatomy, obstacles, placed, node, prior, sick_side) -> SimulatedLymphNode | None:
+def _place(rng, anatomy, obstacles, placed, node, prior, sick_side, last=(LAST,)) -> SimulatedLymphNode | None:
     """In the level that was drawn wherever there is room; then in the other levels; then wherever tissue gives way."""
     levels = rng.choice(list(prior), len(prior), replace=False, p=np.array(list(prior.values())) / sum(prior.values()))
     ipsilateral = 0.5 if node.class_name == "N" else 0.78  # contralateral involvement is about a quarter to a third
@@ -173,7 +182,7 @@ def _place(rng, anatomy, obstacles, placed, node, prior, sick_side) -> Simulated
     first, *others = [str(level) for level in levels]
     places = [(first, side, room) for room in rooms]
     places += [(level, s, CROWDED[-1]) for level in others for s in ("left", "right")]
-    places += [(level, s, LAST) for level in (first, *others) for s in ("left", "right")]
+    places += [(level, s, room) for room in last for level in (first, *others) for s in ("left", "right")]
     for level, where, room in places:
         centers = np.array([_sample_center(rng, anatomy, level, where) for _ in range(room.tries)])
         for center in _promising(anatomy, obstacles, placed, node, centers, room):
@@ -193,13 +202,13 @@ def _promising(anatomy, obstacles, placed, node, centers: Array, room: Room) -> 
     pressed = np.zeros(len(centers))
     for structure in obstacles.near(centers):
         distance = structure.shape.distance(*centers.T)
-        if room is not LAST or (structure.tissue in SOLID and structure.tissue not in CAROTID):
+        if room not in (LAST, EVERYWHERE) or (structure.tissue in SOLID and structure.tissue not in CAROTID):
             good &= distance > (0.5 * least if structure.tissue in SOLID else 0.0)
         pressed += np.clip(least - distance, 0, None) * (2.0 if structure.tissue in SOLID else 1.0)
     for other in placed:
         good &= np.linalg.norm(centers - other.center_lps, axis=1) > 0.8 * (least + other.radii_mm.min())
-    order = np.argsort(pressed[good], kind="stable") if room in (*CROWDED, LAST) else np.arange(good.sum())
-    return np.asarray(centers[good][order][:MOST_CHECKED])
+    order = np.argsort(pressed[good], kind="stable") if room in (*CROWDED, LAST, EVERYWHERE) else np.arange(good.sum())
+    return np.asarray(centers[good][order][: room.checked])
 
 
 def _side_of(center: Array, level: str, side: str) -> str:
