@@ -14,9 +14,9 @@ from ece_core.pipeline import networks
 BRIGHT_HU = 150
 
 
-def a_bundle(task):
+def a_bundle(task, **spec):
     summary = {"name": f"fake_{task}", "version": "0.0.1", "task": task, "sha256": "0" * 64}
-    return SimpleNamespace(**summary, summary=lambda: summary)
+    return SimpleNamespace(**summary, spec=spec, summary=lambda: summary)
 
 
 def segment(bundle, region, device, tell, patch_scale):

@@ -3,6 +3,7 @@
 import numpy as np
 from ece_core.export.result import read_result
 from ece_core.pipeline import segment
+from fake_networks import a_bundle
 from fake_networks import segment as fake_segment
 
 
@@ -26,3 +27,25 @@ def test_class_is_the_mean_of_the_segmentation_over_the_lymph_node(fake_models, 
     for node in segment(a_ct_file, tmp_path / "out").lymph_nodes:
         assert node.class_probabilities == {"N": 0.25, "P": 0.25, "ENE": 0.5}
         assert node.class_name == "ENE"
+
+
+def test_what_the_network_doubts_is_left_out_and_the_others_are_numbered_anew(fake_models, a_ct_file, tmp_path):
+    def doubts_the_upper_one(bundle, region, device, report, patch_scale):
+        output = fake_segment(bundle, region, device, report, patch_scale)
+        dim = region.array < 300
+        output.class_probabilities[1][dim & (output.class_map.array > 0)] = 0.7
+        output.class_probabilities[1][region.array >= 300] = 0.6
+        return output
+
+    everything = segment_with(fake_models, doubts_the_upper_one, 0.5, a_ct_file, tmp_path / "all")
+    confident = segment_with(fake_models, doubts_the_upper_one, 0.65, a_ct_file, tmp_path / "some")
+    assert [node.label for node in everything] == [1, 2]
+    assert [node.label for node in confident] == [1]
+    upper, lower = sorted(everything, key=lambda node: node.centroid_lps_mm[2], reverse=True)
+    kept = next(node for node in everything if node.centroid_lps_mm == confident[0].centroid_lps_mm)
+    assert kept.mean_hu == min(upper.mean_hu, lower.mean_hu), "the dim one, of which the network was surer"
+
+
+def segment_with(fake_models, network, least_confidence, ct, out):
+    fake_models(segment=network, load=lambda task, folder: a_bundle(task, least_confidence=least_confidence))
+    return segment(ct, out).lymph_nodes

@@ -63,7 +63,7 @@ def analyze(ct: Path, out: Path, options: AnalyzeOptions | None = None, report: 
         # Where the lymph nodes are.
         region = find_neck(run, scan.volume)
         segmentation = segment_lymph_nodes(run, unet, region)
-        instances = separate_lymph_nodes(run, segmentation.class_map, scan.volume)
+        instances = separate_lymph_nodes(run, unet, segmentation, scan.volume)
         del region, segmentation  # the probabilities alone are as large as the CT three times
 
         # What they are: measures, class and ECE probability of each, then of the patient.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from ece_core.classes import CLASS_NAMES
 from ece_core.geometry import Volume
@@ -43,15 +44,30 @@ def segment_lymph_nodes(run: Run, bundle: Bundle, region: Volume) -> Segmentatio
     return output
 
 
-def separate_lymph_nodes(run: Run, class_map: Volume, ct: Volume) -> Volume:
-    """The class map's foreground as one label per lymph node, on the grid of the whole CT."""
+def separate_lymph_nodes(run: Run, bundle: Bundle, output: SegmentationOutput, ct: Volume) -> Volume:
+    """The class map's foreground as one label per lymph node, on the grid of the whole CT.
+
+    What the network itself holds for a lymph node with less than the bundle's ``least_confidence`` is left out.
+    """
     from ece_core.lymph_nodes.instances import split_instances
 
     with run.clock.stage("instances"):
-        instances = on_grid_of(ct, split_instances(class_map.with_array(class_map.array > 0)))
+        found = split_instances(output.class_map.with_array(output.class_map.array > 0))
+        instances = on_grid_of(ct, _confident(found, output, bundle.spec.get("least_confidence", 0.0)))
     if not instances.array.any():
         run.warn(NOTHING_FOUND)
     return instances
+
+
+def _confident(instances: Volume, output: SegmentationOutput, least: float) -> Volume:
+    """The lymph nodes that are foreground with a mean probability of at least ``least``, numbered anew."""
+    numbers, kept = np.zeros(int(instances.array.max()) + 1, instances.array.dtype), 0
+    for label, box in enumerate(ndimage.find_objects(instances.array), start=1):
+        inside = np.argwhere(instances.array[box] == label) + [part.start for part in box]
+        if _mean_probabilities(output, instances, inside).sum() >= least:
+            kept += 1
+            numbers[label] = kept
+    return instances.with_array(numbers[instances.array])
 
 
 def measure_lymph_nodes(run: Run, ct: Volume, instances: Volume) -> list[dict]:
@@ -106,16 +122,16 @@ def class_from_segmentation(output: SegmentationOutput, instances: Volume, rows:
     """
     lymph_nodes = []
     for row in rows:
-        means = _mean_probabilities(output, instances, row)
+        start, stop = row["bounding_box_kji"]
+        inside = np.argwhere(instances.crop(start, stop).array == row["label"]) + np.array(start)
+        means = _mean_probabilities(output, instances, inside)
         probabilities = dict(zip(CLASS_NAMES, (means / means.sum()).tolist(), strict=True))
         lymph_nodes.append(LymphNode(**row, class_name=most_probable(probabilities), class_probabilities=probabilities))
     return lymph_nodes
 
 
-def _mean_probabilities(output: SegmentationOutput, instances: Volume, row: dict) -> np.ndarray:
-    """(3,) N, P, ENE: the mean over the lymph node's voxels of the nearest value on the network's own grid."""
-    start, stop = row["bounding_box_kji"]
-    inside = np.argwhere(instances.crop(start, stop).array == row["label"]) + np.array(start)
+def _mean_probabilities(output: SegmentationOutput, instances: Volume, inside: np.ndarray) -> np.ndarray:
+    """(3,) N, P, ENE: the mean over these voxels (n, 3) of the nearest value on the network's own grid."""
     grid = Volume(output.class_probabilities[0], output.working_affine)
     nearest = np.rint(grid.to_index(instances.to_lps(inside))).astype(int)
     k, j, i = np.clip(nearest, 0, np.array(grid.shape) - 1).T
