@@ -52,6 +52,6 @@ def sample_patient(seed: int | tuple[int, ...], difficulty: str = "medium") -> P
     anatomy, lookalikes = add_lookalikes(np.random.default_rng((*key, 102)), anatomy)
     age = anatomy.person.age_years
     drawn = [sample_lymph_node(rng, name, DIFFICULTIES[difficulty], age) for name in sample_classes(rng)]
-    placed = place_all(rng, anatomy, drawn, LEVEL_PRIOR, thorough=DIFFICULTIES[difficulty].thorough)
+    placed = place_all(rng, anatomy, drawn, LEVEL_PRIOR)
     ordered = sorted(placed, key=lambda node: -node.center_lps[2])
     return Patient(key, anatomy, tuple(ordered), difficulty, lookalikes)

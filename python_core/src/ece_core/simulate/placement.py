@@ -80,27 +80,20 @@ class _Obstacles:
 
 
 def place_all(
-    rng: np.random.Generator,
-    anatomy: Anatomy,
-    lymph_nodes: list[SimulatedLymphNode],
-    priors: dict,
-    *,
-    thorough: bool = False,
+    rng: np.random.Generator, anatomy: Anatomy, lymph_nodes: list[SimulatedLymphNode], priors: dict
 ) -> list[SimulatedLymphNode]:
     """Give each lymph node a level, a side and a place of its own.
 
     The largest come first, as they need the most room. One for which there is no place in any level is left out;
-    this is rare (fewer than 1 in 200, a test holds it), but hits the largest: of those above 30 mm about one in three.
-    With ``thorough`` these are looked for everywhere, so that sizes are not biased.
+    this is rare (fewer than 1 in 200, a test holds it), or sizes would be biased.
     """
-    rooms = (LAST, EVERYWHERE) if thorough else (LAST,)
     obstacles = _Obstacles([s for s in anatomy.structures if s.name not in ("skin", "fat")])
     sick_side = "left" if rng.random() < 0.5 else "right"
     placed: list[SimulatedLymphNode] = []
     for node in sorted(lymph_nodes, key=lambda n: -n.short_axis_mm):
         found = _fuse(rng, anatomy, obstacles, placed, node)
         if found is None:
-            found = _place(rng, anatomy, obstacles, placed, node, priors[node.class_name], sick_side, rooms)
+            found = _place(rng, anatomy, obstacles, placed, node, priors[node.class_name], sick_side)
         if found is not None:
             placed.append(_beside_structures(rng, anatomy, obstacles, found))
     return placed
@@ -172,7 +165,7 @@ def _rotation(start: Array, end: Array) -> Array:
     return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
 
 
-def _place(rng, anatomy, obstacles, placed, node, prior, sick_side, last=(LAST,)) -> SimulatedLymphNode | None:
+def _place(rng, anatomy, obstacles, placed, node, prior, sick_side) -> SimulatedLymphNode | None:
     """In the level that was drawn wherever there is room; then in the other levels; then wherever tissue gives way."""
     levels = rng.choice(list(prior), len(prior), replace=False, p=np.array(list(prior.values())) / sum(prior.values()))
     ipsilateral = 0.5 if node.class_name == "N" else 0.78  # contralateral involvement is about a quarter to a third
@@ -182,7 +175,7 @@ def _place(rng, anatomy, obstacles, placed, node, prior, sick_side, last=(LAST,)
     first, *others = [str(level) for level in levels]
     places = [(first, side, room) for room in rooms]
     places += [(level, s, CROWDED[-1]) for level in others for s in ("left", "right")]
-    places += [(level, s, room) for room in last for level in (first, *others) for s in ("left", "right")]
+    places += [(level, s, room) for room in (LAST, EVERYWHERE) for level in (first, *others) for s in ("left", "right")]
     for level, where, room in places:
         centers = np.array([_sample_center(rng, anatomy, level, where) for _ in range(room.tries)])
         for center in _promising(anatomy, obstacles, placed, node, centers, room):

@@ -27,9 +27,6 @@ class Difficulty:
         Share of N and P with strands of inflammation, 10 to 30 % (clinical reference 5.5).
     noise_hu, slice_mm
         Ranges of noise SD at mid-neck and of slice thickness, for the scanner (clinical reference 5.3).
-    thorough
-        Look everywhere for a place for the largest lymph nodes. Medium does not, and so loses 1.5 % of its
-        metastases: those that a training draws must not change under its hands. Turn it on with the next retraining.
     """
 
     name: str
@@ -37,18 +34,17 @@ class Difficulty:
     stranding_without_breach: float
     noise_hu: tuple[float, float] = (5.0, 10.0)
     slice_mm: tuple[float, float] = (0.6, 2.5)
-    thorough: bool = False
 
 
 # N: 3.9 % at least 10 mm; P 55 %; ENE 87 % (clinical reference 5.1). Size alone then separates P from ENE with an
 # AUC of Phi(ln(median ratio) / sqrt(sigma_P^2 + sigma_ENE^2)): 0.85, 0.77 and 0.57.
 DIFFICULTIES = {
     "easy": Difficulty(
-        "easy", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (20.8, 0.47)}, 0.10, (4.5, 7.0), (0.6, 1.5), True
+        "easy", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (20.8, 0.47)}, 0.10, (4.5, 7.0), (0.6, 1.5)
     ),
     "medium": Difficulty("medium", {"N": (6.0, 0.29), "P": (10.6, 0.45), "ENE": (17.0, 0.47)}, 0.15),
     "hard": Difficulty(
-        "hard", {"N": (6.0, 0.29), "P": (13.5, 0.45), "ENE": (15.1, 0.47)}, 0.30, (7.0, 12.0), (1.0, 3.0), True
+        "hard", {"N": (6.0, 0.29), "P": (13.5, 0.45), "ENE": (15.1, 0.47)}, 0.30, (7.0, 12.0), (1.0, 3.0)
     ),
 }
 
