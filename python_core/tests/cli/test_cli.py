@@ -149,13 +149,6 @@ def test_export_of_a_seg_that_is_not_there_writes_nothing(ece, a_ct_file, tmp_pa
     assert said.code == 2 and "no DICOM SEG" in said.err and not (tmp_path / "exported").exists()
 
 
-def test_evaluate_prints_each_figure_with_its_interval():
-    from ece_core.cli.evaluate import metrics_table
-
-    table = metrics_table({"detection_rate": {"ge8mm": {"value": 0.875, "low": 0.8, "high": None}}, "seed": 3})
-    assert table.splitlines()[-1].split("  ") == ["detection_rate ge8mm", "0.875", "0.800", "-"]
-
-
 def test_version_and_help_need_no_torch(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--version"])

@@ -102,6 +102,11 @@ def test_table_for_the_terminal(a_cohort):
     assert any(line.split()[-3:] == ["0.600", "0.500", "0.667"] for line in table if "detection rate: all" in line)
 
 
+def test_an_end_of_an_interval_that_was_not_computed_is_a_dash():
+    table = metrics_table({"detection_rate": {"ge8mm": {"value": 0.875, "low": 0.8, "high": None}}, "seed": 3})
+    assert table.splitlines()[-1].split("  ") == ["detection rate: short axis at least 8 mm", "0.875", "0.800", "-"]
+
+
 def test_what_does_not_occur_is_absent_and_said(tmp_path):
     add_case(tmp_path, "case_0000", "0110", "0110", [true_node("N", 6)])
     metrics = evaluated(tmp_path)

@@ -38,7 +38,7 @@ TITLES = {
 
 def metrics_table(metrics: dict[str, Any]) -> str:
     """One line per figure with its interval, for a terminal."""
-    rows = [HEADINGS, *_rows(metrics)]
+    rows = [HEADINGS, *metrics_rows(metrics)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
@@ -48,18 +48,19 @@ def metrics_table(metrics: dict[str, Any]) -> str:
 def metrics_table_html(metrics: dict[str, Any]) -> str:
     """The same as an HTML table."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in HEADINGS)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in _rows(metrics))
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in metrics_rows(metrics))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _rows(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, ...]]:
+def metrics_rows(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, ...]]:
+    """(title, value, low, high) of every figure, as words."""
     rows = []
     for key, value in metrics.items():
         title = prefix + TITLES.get(key, key.replace("_", " "))
         if isinstance(value, dict) and "value" in value:
             rows.append((title, *(_number(value[part]) for part in ("value", "low", "high"))))
         elif isinstance(value, dict):
-            rows += _rows(value, f"{title}: ")
+            rows += metrics_rows(value, f"{title}: ")
     return rows
 
 
