@@ -2,8 +2,10 @@
 
 import numpy as np
 from ece_core.export.result import read_result
+from ece_core.geometry import Volume, affine_from
+from ece_core.io import write_image
 from ece_core.pipeline import segment
-from fake_networks import a_bundle
+from fake_networks import a_bundle, a_neck_ct
 from fake_networks import segment as fake_segment
 
 
@@ -49,3 +51,11 @@ def test_what_the_network_doubts_is_left_out_and_the_others_are_numbered_anew(fa
 def segment_with(fake_models, network, least_confidence, ct, out):
     fake_models(segment=network, load=lambda task, folder: a_bundle(task, least_confidence=least_confidence))
     return segment(ct, out).lymph_nodes
+
+
+def test_coarse_voxels_are_warned_of(fake_models, tmp_path):
+    for slice_mm, words in ((3.0, None), (3.4, "voxels measure 2.0 x 2.0 x 3.4 mm; beyond 3 mm small lymph nodes are")):
+        ct = a_neck_ct()
+        write_image(Volume(ct.array, affine_from((slice_mm, 2.0, 2.0))), tmp_path / f"{slice_mm}.nii.gz")
+        warnings = segment(tmp_path / f"{slice_mm}.nii.gz", tmp_path / f"out_{slice_mm}").warnings
+        assert [words in each for each in warnings] == [True] if words else warnings == ()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ece_core.models import Bundle
 
 
+COARSEST_MM = 3.0  # usual limit for slices of a neck CT, and the thickest that the shipped models were trained on
+
+
 @dataclass
 class Run:
     """One run: what was asked for, and what has been noted on the way."""
@@ -48,6 +51,12 @@ def read_scan(run: Run, ct: Path) -> Scan:
         scan = read_ct(ct, series_uid=run.options.series_uid)
     for sentence in scan.warnings:
         run.warn(sentence)
+    if max(scan.volume.spacing_mm) > COARSEST_MM + 0.01:
+        found = " x ".join(f"{mm:.1f}" for mm in reversed(scan.volume.spacing_mm))
+        run.warn(
+            f"The CT's voxels measure {found} mm; beyond {COARSEST_MM:g} mm small lymph nodes are missed or invented, "
+            "and an ECE probability means nothing. Analyze a series with thinner slices if there is one."
+        )
     return scan
 
 

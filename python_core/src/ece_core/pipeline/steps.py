@@ -64,7 +64,7 @@ def _confident(instances: Volume, output: SegmentationOutput, least: float) -> V
     numbers, kept = np.zeros(int(instances.array.max()) + 1, instances.array.dtype), 0
     for label, box in enumerate(ndimage.find_objects(instances.array), start=1):
         inside = np.argwhere(instances.array[box] == label) + [part.start for part in box]
-        if _mean_probabilities(output, instances, inside).sum() >= least:
+        if mean_probabilities(output, instances, inside).sum() >= least:
             kept += 1
             numbers[label] = kept
     return instances.with_array(numbers[instances.array])
@@ -124,13 +124,13 @@ def class_from_segmentation(output: SegmentationOutput, instances: Volume, rows:
     for row in rows:
         start, stop = row["bounding_box_kji"]
         inside = np.argwhere(instances.crop(start, stop).array == row["label"]) + np.array(start)
-        means = _mean_probabilities(output, instances, inside)
+        means = mean_probabilities(output, instances, inside)
         probabilities = dict(zip(CLASS_NAMES, (means / means.sum()).tolist(), strict=True))
         lymph_nodes.append(LymphNode(**row, class_name=most_probable(probabilities), class_probabilities=probabilities))
     return lymph_nodes
 
 
-def _mean_probabilities(output: SegmentationOutput, instances: Volume, inside: np.ndarray) -> np.ndarray:
+def mean_probabilities(output: SegmentationOutput, instances: Volume, inside: np.ndarray) -> np.ndarray:
     """(3,) N, P, ENE: the mean over these voxels (n, 3) of the nearest value on the network's own grid."""
     grid = Volume(output.class_probabilities[0], output.working_affine)
     nearest = np.rint(grid.to_index(instances.to_lps(inside))).astype(int)

@@ -41,7 +41,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
         inputs |= {"window_hu": list(WINDOW_HU), "tile_size": config["tile_size"]}
     else:
         inputs |= {"windows_hu": config["windows_hu"], "margin_mm": config["margin_mm"]}
-    layer = {"gradcam_layer": config["gradcam_layer"]} if "gradcam_layer" in config else {}
+    optional: dict[str, Any] = {key: config[key] for key in ("gradcam_layer", "least_confidence") if key in config}
     return {
         "name": config["name"],
         "version": config["version"],
@@ -49,7 +49,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
         "architecture": config["architecture"],
         "arguments": config["arguments"],
         "input": inputs,
-        **layer,
+        **optional,
         "labels": list(CLASS_NAMES),
         "target": "pENE",
         "training_data": _training_data(config, with_real_ct),
