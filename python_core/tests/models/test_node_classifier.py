@@ -3,7 +3,7 @@ import pytest
 from ece_core.errors import EmptyMaskError
 from ece_core.geometry import Volume, affine_from
 from ece_core.models import load_bundle
-from ece_core.models.node_classifier import attribution_on_ct_grid, classify, crop
+from ece_core.models.node_classifier import attribution_on_ct_grid, calibrated, classify, crop, diameter_mm
 
 
 @pytest.fixture
@@ -50,6 +50,25 @@ def test_probabilities_sum_to_one_and_ece_is_that_of_ene(a_bundle):
     answer = classify(a_bundle, *a_lymph_node_in_a_neck(), 3)
     assert sum(answer["class_probabilities"].values()) == pytest.approx(1)
     assert answer["ece_probability"] == answer["class_probabilities"]["ENE"]
+
+
+def test_the_diameter_is_that_of_the_ball_of_its_volume(a_bundle):
+    ct, instances = a_lymph_node_in_a_neck()
+    volume_mm3 = 6 * 8 * 10 * 1.25 * 0.75 * 0.75
+    diameter = diameter_mm(crop(a_bundle, ct, instances, 3))
+    assert np.pi / 6 * diameter**3 == pytest.approx(volume_mm3)
+
+
+def test_without_calibration_the_network_speaks_for_itself():
+    assert calibrated(np.log([0.2, 0.3, 0.5]), 10.0, None) == pytest.approx([0.2, 0.3, 0.5])
+    assert calibrated(np.array([800.0, 0.0, 0.0]), 10.0, None) == [1.0, 0.0, 0.0], "no overflow"
+
+
+def test_calibration_is_the_softmax_of_a_linear_function_of_logits_and_log_diameter():
+    matrix = [[1.0, 0, 0, -1.0], [0, 1.0, 0, 0], [0, 0, 1.0, 0.5]]
+    probabilities = calibrated(np.array([1.0, 2.0, 3.0]), 10.0, {"matrix": matrix, "bias": [0.5, 0.0, -1.0]})
+    scores = np.array([1 - np.log(10) + 0.5, 2.0, 3 + 0.5 * np.log(10) - 1])
+    assert probabilities == pytest.approx(np.exp(scores) / np.exp(scores).sum())
 
 
 def test_another_mask_changes_the_answer(a_bundle):

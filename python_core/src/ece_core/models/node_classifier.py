@@ -77,14 +77,38 @@ def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: 
 
 def classify_crop(bundle: Bundle, block: Crop, device: str = "cpu") -> dict[str, Any]:
     """As :func:`classify`, for a block already cut."""
+    probabilities = calibrated(logits_of(bundle, block, device), diameter_mm(block), bundle.spec.get("calibration"))
+    named = dict(zip(CLASS_NAMES, probabilities, strict=True))
+    return {"class_probabilities": named, "ece_probability": named["ENE"]}
+
+
+def logits_of(bundle: Bundle, block: Crop, device: str = "cpu") -> Array:
+    """(3,) float64, the network's own answer."""
     import torch
 
     with torch.inference_mode():
-        logits = bundle.network.to(device)(torch.from_numpy(block.input)[None].to(device))[0].float().cpu()
-    temperature = float(bundle.spec.get("temperature", 1.0))
-    probabilities = (logits / temperature).softmax(0).tolist()
-    named = dict(zip(CLASS_NAMES, probabilities, strict=True))
-    return {"class_probabilities": named, "ece_probability": named["ENE"]}
+        logits = bundle.network.to(device)(torch.from_numpy(block.input)[None].to(device))[0]
+    return logits.double().cpu().numpy()
+
+
+def diameter_mm(block: Crop) -> float:
+    """Of the ball of the lymph node's volume, as far as it lies in the block."""
+    voxel_mm3 = abs(np.linalg.det(block.affine[:3, :3]))
+    return float((6 / np.pi * max(1, (block.input[-1] < 0).sum()) * voxel_mm3) ** (1 / 3))
+
+
+def calibrated(logits: Array, diameter: float, calibration: dict[str, Any] | None) -> list[float]:
+    """Probabilities of N, P and ENE as often as these are among lymph nodes of that size.
+
+    A network is trained on equal numbers of each class. ``calibration`` of the card holds ``matrix`` (3, 4) and
+    ``bias`` (3,) of a multinomial logistic regression on logits and the logarithm of the diameter (vector scaling,
+    Guo 2017, with size as one more input); None leaves the network's own probabilities.
+    """
+    if calibration is not None:
+        seen = np.append(logits, np.log(diameter))
+        logits = np.array(calibration["matrix"]) @ seen + np.array(calibration["bias"])
+    odds = np.exp(logits - logits.max())
+    return (odds / odds.sum()).tolist()
 
 
 def attribution_on_ct_grid(block: Crop, attribution: Array, ct: Volume) -> Volume:

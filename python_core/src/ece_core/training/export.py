@@ -12,6 +12,7 @@ from ece_core.preprocessing.window import WINDOW_HU
 
 BUNDLE_TASK = {"segmentation": "lymph_node_segmentation", "classification": "lymph_node_classification"}
 CHANNELS = {"segmentation": ["CT"], "classification": ["CT near the lymph node, per window", "distance to its surface"]}
+OPTIONAL = ("gradcam_layer", "least_confidence", "calibration")
 TRAINING = ("seed", "data_seed", "cases", "steps", "signs", "batch_size", "difficulty")
 NOT_MEASURED = {"note": "Not measured yet. 'scripts/evaluate_models.py' writes the figures of held-out cases here."}
 INTENDED_USE = (
@@ -41,7 +42,7 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
         inputs |= {"window_hu": list(WINDOW_HU), "tile_size": config["tile_size"]}
     else:
         inputs |= {"windows_hu": config["windows_hu"], "margin_mm": config["margin_mm"]}
-    optional: dict[str, Any] = {key: config[key] for key in ("gradcam_layer", "least_confidence") if key in config}
+    optional: dict[str, Any] = {key: config[key] for key in OPTIONAL if key in config}
     return {
         "name": config["name"],
         "version": config["version"],
