@@ -1,6 +1,6 @@
 """The figures of the model cards and of docs/results.md: unseen simulated patients, analyzed and evaluated.
 
-    python scripts/evaluate_models.py WORK [--cases 20] [--models DIR] [--previous DIR]
+    python scripts/evaluate_models.py WORK [--cases 60 20] [--models DIR] [--previous DIR]
 
 WORK keeps cohorts and results, so that a broken run goes on where it stopped. With ``--previous``, the folder of the
 models that came before, the figures of both stand side by side. Nothing is typed by hand: the cards in
@@ -40,7 +40,8 @@ def main() -> int:
         difficulty: {which: measure(asked, difficulty, which, folder) for which, folder in models.items()}
         for difficulty in DIFFICULTIES
     }
-    words = f"{asked.cases} simulated patients each of medium and hard, seed {SEED}, not used in training"
+    counts = " and ".join(f"{n} of {name}" for name, n in zip(DIFFICULTIES, asked.cases, strict=True))
+    words = f"simulated patients, {counts} difficulty, seed {SEED}, not used in training"
     for task in TASKS:
         write_card(task, words, figures, models)
     write_page(words, figures, models, ROOT / "docs" / "results.md")
@@ -50,7 +51,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--cases", type=int, default=20)
+    parser.add_argument("--cases", type=int, nargs=2, default=(60, 20), metavar=("MEDIUM", "HARD"))
     parser.add_argument("--models", type=Path, default=SHIPPED, help="bundles to evaluate (default: those shipped)")
     parser.add_argument("--previous", type=Path, metavar="DIR", help="bundles to set beside them")
     return parser.parse_args()
@@ -60,7 +61,8 @@ def measure(asked: argparse.Namespace, difficulty: str, which: str, models: Path
     """Metrics per task of one set of models on one cohort."""
     cohort, results = asked.work / difficulty / "cohort", asked.work / difficulty / which
     if not (cohort / "manifest.json").exists():
-        simulate_cohort(cohort, asked.cases, SEED, difficulty, "nifti", os.cpu_count() or 1)
+        cases = asked.cases[DIFFICULTIES.index(difficulty)]
+        simulate_cohort(cohort, cases, SEED, difficulty, "nifti", os.cpu_count() or 1)
     analyze_all(cohort, results, models)
     pages = asked.work / difficulty / f"pages_{which}"
     return {task: evaluate(results, cohort, pages / task) for task, (_, evaluate) in TASKS.items()}
