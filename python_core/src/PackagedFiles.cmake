@@ -61,6 +61,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/io/datasets/dicom_studies.py
   ece_core/io/datasets/hecktor.py
   ece_core/io/datasets/labelmaps.py
+  ece_core/io/datasets/layouts.py
   ece_core/io/datasets/lydata.py
   ece_core/io/datasets/nnunet.py
   ece_core/io/datasets/nrrd_organs.py
@@ -182,6 +183,10 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/export.py
   ece_core/training/loop.py
   ece_core/training/main.py
+  ece_core/training/planning/__init__.py
+  ece_core/training/planning/fingerprint.py
+  ece_core/training/planning/plan.py
+  ece_core/training/planning/topology.py
   ece_core/training/segmentation.py
   ece_core/training/simulated_data.py
   ece_core/worker/__init__.py

@@ -4,6 +4,7 @@ from ece_core.io.datasets.case import Case, LymphNodeLabels, Outlines, PatientLa
 from ece_core.io.datasets.dataset import Dataset, Description, Finding
 from ece_core.io.datasets.dicom_studies import load_dicom_studies
 from ece_core.io.datasets.hecktor import load_hecktor
+from ece_core.io.datasets.layouts import load_dataset
 from ece_core.io.datasets.lydata import load_lydata
 from ece_core.io.datasets.nnunet import load_nnunet
 from ece_core.io.datasets.nrrd_organs import load_nrrd_organs
@@ -21,6 +22,7 @@ __all__ = [
     "Outlines",
     "PatientLabels",
     "PatientRow",
+    "load_dataset",
     "load_dicom_studies",
     "load_hecktor",
     "load_lydata",
