@@ -114,6 +114,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/device.py
   ece_core/models/lymph_node_densenet.py
   ece_core/models/node_classifier.py
+  ece_core/models/recipe.py
   ece_core/models/registry.py
   ece_core/models/segmentation.py
   ece_core/pipeline/__init__.py
@@ -135,9 +136,11 @@ set(ECE_CORE_SCRIPTS
   ece_core/preprocessing/__init__.py
   ece_core/preprocessing/neck_region.py
   ece_core/preprocessing/node_block.py
+  ece_core/preprocessing/normalization.py
   ece_core/preprocessing/orientation.py
   ece_core/preprocessing/resample.py
   ece_core/preprocessing/soft_tissue.py
+  ece_core/preprocessing/spline.py
   ece_core/preprocessing/window.py
   ece_core/scene/__init__.py
   ece_core/scene/fit.py

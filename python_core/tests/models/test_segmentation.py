@@ -4,7 +4,8 @@ import torch
 from ece_core.errors import Cancelled
 from ece_core.geometry import Volume, affine_from
 from ece_core.models import load_bundle
-from ece_core.models.segmentation import segment, tile_starts, tiled_probabilities
+from ece_core.models.recipe import recipe_of
+from ece_core.models.segmentation import segment, tile_starts, tiled_scores
 
 
 class BrightIsMetastatic(torch.nn.Module):
@@ -31,7 +32,7 @@ def a_bright_box(direction=None):
 
 @pytest.mark.parametrize(("length", "size"), [(10, 16), (16, 16), (17, 16), (100, 16), (33, 32)])
 def test_tiles_cover_everything_and_stay_inside(length, size):
-    starts = tile_starts(length, size)
+    starts = tile_starts(length, size, 0.25)
     covered = np.zeros(max(length, size), bool)
     for start in starts:
         assert 0 <= start <= max(length - size, 0)
@@ -51,10 +52,10 @@ def test_what_is_bright_is_found_where_it_is_in_every_orientation(a_bundle, sign
 
 
 def test_a_net_without_neighbors_gives_the_same_tiled_and_whole(a_bundle):
-    ct = a_bright_box()
-    working = Volume(ct.array.astype(np.float32), affine_from((2.0, 2.0, 2.0)))
-    whole = tiled_probabilities(a_bundle, working, (32, 40, 52), "cpu", lambda _: None)
-    tiled = tiled_probabilities(a_bundle, working, (16, 16, 16), "cpu", lambda _: None)
+    recipe = recipe_of(a_bundle.spec["input"])
+    image = recipe.normalization(a_bright_box().array)
+    whole = tiled_scores(a_bundle, recipe, image, (32, 40, 52), "cpu", lambda _: None)
+    tiled = tiled_scores(a_bundle, recipe, image, (16, 16, 16), "cpu", lambda _: None)
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
     np.testing.assert_allclose(tiled.sum(axis=0), 1, atol=1e-4)
 

@@ -22,3 +22,11 @@ def test_every_axis_order_and_direction_becomes_axial_without_moving_a_voxel(ord
         assert points[tuple(np.round(axial.to_lps(n), 6))] == axial.array[tuple(n)]
     assert (orientation.undo(axial.array) == volume.array).all()
     assert (orientation.apply(volume.array) == axial.array).all()
+
+
+@pytest.mark.parametrize(("toward", "signs"), [("LPS", (1, 1, 1)), ("RAS", (-1, -1, 1)), ("LAS", (1, -1, 1))])
+def test_columns_rows_and_slices_point_where_they_are_asked_to(toward, signs):
+    volume = Volume(np.arange(2 * 3 * 4).reshape(2, 3, 4), np.diag((0.5, 1.0, 2.5, 1.0)))
+    turned, orientation = to_axial(volume, toward)
+    assert np.sign(np.diag(turned.affine[:3, :3])).tolist() == list(signs)
+    assert (orientation.undo(turned.array) == volume.array).all()

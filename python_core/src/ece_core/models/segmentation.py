@@ -1,10 +1,12 @@
-"""Find lymph nodes: window, resample, overlapping tiles, back to the scan's own grid.
+"""Find lymph nodes: the network's own grid, overlapping tiles, back to the scan's grid.
 
-Working grid: axial orientation at the spacing that the bundle was trained on. Tiles without tissue are skipped.
+Working grid: axial orientation at the spacing that the bundle was trained on. How the scan gets there and the answer
+back is the bundle's recipe (`recipe.py`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,15 +14,10 @@ import numpy as np
 
 from ece_core.geometry import Volume
 from ece_core.models.bundle import Bundle
-from ece_core.preprocessing import resample, to_axial, window
-from ece_core.preprocessing.resample import aligned_weights
+from ece_core.models.recipe import Recipe, recipe_of
+from ece_core.preprocessing import to_axial
 
 Array = np.ndarray
-
-AIR_HU = -1000.0
-TISSUE_HU = -250.0
-LEAST_TISSUE = 0.01  # a tile with less tissue than this share holds no lymph node
-OVERLAP = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,65 +45,66 @@ def segment(
     patch_scale
         Below 1: smaller tiles, for machines short of memory.
     """
-    axial, orientation = to_axial(region)
-    spacing = float(bundle.spec["input"]["spacing_mm"])
-    working = resample(axial, (spacing, spacing, spacing))
-    size = _tile_size(bundle, patch_scale)
-    probabilities = tiled_probabilities(bundle, working, size, device, report)
-    labels = _labels_on(probabilities, working, axial)
+    recipe = recipe_of(bundle.spec["input"])
+    axial, orientation = to_axial(region, recipe.toward)
+    working = recipe.working(axial)
+    scores = tiled_scores(bundle, recipe, working.array, _tile_size(bundle, patch_scale), device, report)
+    labels = _labels_on(scores, recipe.back(working, axial), axial.shape)
     return SegmentationOutput(
-        Volume(np.ascontiguousarray(orientation.undo(labels)), region.affine), probabilities[1:], working.affine
+        Volume(np.ascontiguousarray(orientation.undo(labels)), region.affine),
+        recipe.probabilities(scores)[1:],
+        working.affine,
     )
 
 
 def _tile_size(bundle: Bundle, patch_scale: float) -> tuple[int, int, int]:
-    """Tile edges, multiples of the network's total stride."""
-    stride = int(np.prod(bundle.spec["arguments"].get("strides", [1])))
-    sizes = [max(stride, round(n * patch_scale / stride) * stride) for n in bundle.spec["input"]["tile_size"]]
-    return sizes[0], sizes[1], sizes[2]
+    """Tile edges (k, j, i), multiples of the network's total stride."""
+    own = [np.broadcast_to(stride, 3) for stride in bundle.spec["arguments"].get("strides", [1])]
+    strides = bundle.spec["input"].get("tile_multiple", np.prod(own, axis=0).tolist())
+    sizes = zip(bundle.spec["input"]["tile_size"], strides, strict=True)
+    k, j, i = (max(stride, round(n * patch_scale / stride) * stride) for n, stride in sizes)
+    return k, j, i
 
 
-def tile_starts(length: int, size: int) -> list[int]:
+def tile_starts(length: int, size: int, overlap: float) -> list[int]:
     """Starts of overlapping tiles that cover [0, length); the last one ends at the end."""
     if length <= size:
         return [0]
-    count = int(np.ceil((length - size) / (size * (1 - OVERLAP)))) + 1
+    count = int(np.ceil((length - size) / (size * (1 - overlap)))) + 1
     return [round(float(n)) for n in np.linspace(0, length - size, count)]
 
 
-def tiled_probabilities(bundle: Bundle, working: Volume, size, device: str, report: Callable[[float], None]) -> Array:
-    """Class probabilities (c, K, J, I) float32, tiles blended by a Gaussian weight (as nnU-Net does)."""
+def tiled_scores(
+    bundle: Bundle, recipe: Recipe, image: Array, size: tuple[int, int, int], device: str,
+    report: Callable[[float], None],
+) -> Array:
+    """The recipe's scores (c, K, J, I) float32 of a normalized image (K, J, I), tiles blended by its weight."""
     import torch
 
-    pad = [(0, max(0, s - n)) for s, n in zip(size, working.shape, strict=True)]
-    hu = np.pad(working.array, pad, constant_values=AIR_HU)
-    image = torch.from_numpy(window(hu, tuple(bundle.spec["input"]["window_hu"])))
-    weight = torch.from_numpy(_gaussian(size))
-    classes = len(bundle.spec["labels"]) + 1
-    total = torch.zeros((classes, *hu.shape))
-    norm = torch.zeros(hu.shape)
-    starts = [
-        (k, j, i)
-        for k in tile_starts(hu.shape[0], size[0])
-        for j in tile_starts(hu.shape[1], size[1])
-        for i in tile_starts(hu.shape[2], size[2])
-    ]
+    padded, first = recipe.padded(image, size)
+    tissue = padded > recipe.tissue
+    weight = torch.from_numpy(recipe.tile_weight(size))
+    total = torch.zeros((len(bundle.spec["labels"]) + 1, *padded.shape))
+    norm = torch.zeros(padded.shape)
+    axes = [tile_starts(n, s, recipe.overlap) for n, s in zip(padded.shape, size, strict=True)]
+    starts = list(itertools.product(*axes))
     network = bundle.network.to(device)
     report(0.0)
     with torch.inference_mode():
         for done, start in enumerate(starts, 1):
             block = tuple(slice(a, a + s) for a, s in zip(start, size, strict=True))
-            if (hu[block] > TISSUE_HU).mean() >= LEAST_TISSUE:
-                tile = image[block][None, None].to(device)
+            if tissue[block].mean() >= recipe.least_tissue:
+                tile = torch.from_numpy(padded[block])[None, None].to(device)
                 with _precision(device):
                     logits = network(tile)
-                total[:, block[0], block[1], block[2]] += logits[0].float().softmax(0).cpu() * weight
+                total[:, block[0], block[1], block[2]] += recipe.scores(logits[0].float()).cpu() * weight
             else:
                 total[0][block] += weight
             norm[block] += weight
             report(done / len(starts))
-    k, j, i = working.shape
-    return (total / norm)[:, :k, :j, :i].numpy()
+    total /= norm
+    k, j, i = (slice(a, a + n) for a, n in zip(first, image.shape, strict=True))
+    return total[:, k, j, i].numpy()
 
 
 def _precision(device: str):
@@ -120,26 +118,19 @@ def _precision(device: str):
     return contextlib.nullcontext()
 
 
-def _gaussian(size: tuple[int, int, int]) -> Array:
-    """Weight of a tile's voxels: sigma one eighth of the edge, never zero."""
-    axes = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n / 8)) ** 2) for n in size]
-    weight = axes[0][:, None, None] * axes[1][None, :, None] * axes[2][None, None, :]
-    return np.maximum(weight, 1e-3).astype(np.float32)
+def _labels_on(scores: Array, matrices: tuple[Array, Array, Array], shape: tuple[int, int, int]) -> Array:
+    """Class with the highest score at every voxel of the target grid, slice by slice so that memory stays small.
 
-
-def _labels_on(probabilities: Array, working: Volume, target: Volume) -> Array:
-    """Most probable class at every voxel of the target grid, slice by slice so that memory stays small.
-
-    Linear interpolation is a convex mix: where no source voxel near a slice has foreground, background wins.
+    The matrices mix without negative weights: where no source voxel near a slice has foreground, background wins.
     """
-    wk, wj, wi = aligned_weights(working, target.shape, target.affine)
-    labels = np.zeros(target.shape, np.uint8)
-    foreground = (probabilities[1:].max(axis=0) > probabilities[0]).any(axis=(1, 2))
-    for k in range(target.shape[0]):
+    wk, wj, wi = matrices
+    labels = np.zeros(shape, np.uint8)
+    foreground = (scores[1:].max(axis=0) > scores[0]).any(axis=(1, 2))
+    for k in range(shape[0]):
         sources = np.flatnonzero(wk[k])
         if not foreground[sources].any():
             continue
-        plane = np.tensordot(wk[k, sources], probabilities[:, sources], axes=(0, 1))
+        plane = np.tensordot(wk[k, sources], scores[:, sources], axes=(0, 1))
         best = wj @ plane[0] @ wi.T
         for value in range(1, len(plane)):
             share = wj @ plane[value] @ wi.T

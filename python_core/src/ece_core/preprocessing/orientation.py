@@ -26,8 +26,13 @@ class Orientation:
         return np.transpose(turned, np.argsort(self.order))
 
 
-def to_axial(volume: Volume) -> tuple[Volume, Orientation]:
+def to_axial(volume: Volume, toward: str = "LPS") -> tuple[Volume, Orientation]:
     """The same voxels with k nearest to superior, j to posterior and i to left; nothing is resampled.
+
+    Parameters
+    ----------
+    toward
+        Where i, j and k point to: ``"LPS"`` as DICOM has it, or ``"RAS"``, ``"LAS"`` and the like.
 
     Returns
     -------
@@ -40,7 +45,10 @@ def to_axial(volume: Volume) -> tuple[Volume, Orientation]:
         scores = np.abs(direction[target])
         scores[order] = -1
         order.append(int(scores.argmax()))
-    flipped = tuple(bool(direction[target, axis] < 0) for target, axis in zip((2, 1, 0), order, strict=True))
+    signs = [1 if letter in "LPS" else -1 for letter in reversed(toward)]
+    flipped = tuple(
+        bool(direction[target, axis] * sign < 0) for target, axis, sign in zip((2, 1, 0), order, signs, strict=True)
+    )
     orientation = Orientation((order[0], order[1], order[2]), (flipped[0], flipped[1], flipped[2]))
     start = np.zeros(3)
     columns = volume.affine[:3, :3][:, ::-1]
