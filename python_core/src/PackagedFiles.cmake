@@ -112,7 +112,10 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/__init__.py
   ece_core/models/bundle.py
   ece_core/models/device.py
+  ece_core/models/import_nnunet.py
   ece_core/models/lymph_node_densenet.py
+  ece_core/models/nnunet_checkpoint.py
+  ece_core/models/nnunet_unet.py
   ece_core/models/node_classifier.py
   ece_core/models/recipe.py
   ece_core/models/registry.py

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import tempfile
 from pathlib import Path
 
+from ece_core.classes import CLASS_NAMES
 from ece_core.cli.arguments import add_json_argument
 from ece_core.cli.console import Console
 from ece_core.cli.table import columns
@@ -18,9 +20,7 @@ def add_parser(commands) -> None:
     _add(actions, "list", list_models, "which models are found, and where")
     verify = _add(actions, "verify", verify_models, "whether the weights are those that the model cards name")
     verify.add_argument("model", nargs="?", metavar="NAME", help="name or folder (default: all that are found)")
-    _add(actions, "import", import_model, "copy a bundle into your own models").add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder with model.json and weights.safetensors"
-    )
+    _add_import(_add(actions, "import", import_model, "copy a bundle, or a trained nnU-Net v2, into your own models"))
     _add(actions, "remove", remove_model, "delete one of your own models").add_argument("model", metavar="NAME")
 
 
@@ -29,6 +29,34 @@ def _add(actions, name: str, run, help: str) -> argparse.ArgumentParser:
     add_json_argument(parser)
     parser.set_defaults(run=run)
     return parser
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER",
+        help="folder with model.json and weights.safetensors, or nnU-Net's results folder with plans.json and fold_0",
+    )  # fmt: skip
+    nnunet = parser.add_argument_group("for an nnU-Net")
+    nnunet.add_argument(
+        "--labels", type=_labels, default=(), metavar="N=NAME,P=NAME,ENE=NAME",
+        help="the model's own names of our classes, where they differ",
+    )  # fmt: skip
+    nnunet.add_argument("--fold", nargs="+", default=[], metavar="FOLD", help="default: all, their logits averaged")
+    nnunet.add_argument("--checkpoint", default="checkpoint_final.pth", metavar="FILE", help="default: %(default)s")
+    nnunet.add_argument("--name", default="", help="default: the data set's and the configuration's")
+    nnunet.add_argument(
+        "--orientation", default="", choices=["LPS", "RAS", "LAS", "RPS"],
+        help="where columns, rows and slices of the training images pointed to (default: LPS, as DICOM has it)",
+    )  # fmt: skip
+    nnunet.add_argument("--mirror", action="store_true", help="mirror as nnU-Net does: up to 8 times slower")
+    nnunet.add_argument("--any-trainer", action="store_true", help="take a trainer that nnU-Net does not bring")
+
+
+def _labels(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(ours in CLASS_NAMES and theirs for ours, _, theirs in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form N=NAME,P=NAME,ENE=NAME")
+    return tuple((ours, theirs) for ours, _, theirs in pairs)
 
 
 def list_models(asked: argparse.Namespace, console: Console) -> None:
@@ -62,11 +90,25 @@ def verify_models(asked: argparse.Namespace, console: Console) -> None:
 
 
 def import_model(asked: argparse.Namespace, console: Console) -> None:
+    """A bundle as it is; a trained nnU-Net after it was turned into one."""
+    from ece_core.models.import_nnunet import Choice, import_nnunet, is_nnunet_folder
+
+    if not is_nnunet_folder(asked.folder):
+        _import_bundle(asked.folder, console)
+        return
+    keys = ("labels", "name", "checkpoint", "orientation", "mirror", "any_trainer")
+    choice = Choice(folds=asked.fold, **{key: getattr(asked, key) for key in keys})
+    with tempfile.TemporaryDirectory() as scratch:
+        import_nnunet(asked.folder, Path(scratch), choice)
+        _import_bundle(Path(scratch), console)
+
+
+def _import_bundle(folder: Path, console: Console) -> None:
     """Verifies first, copies under a temporary name, renames: a half-copied bundle is never found."""
     from ece_core.models import verify_bundle
     from ece_core.models.bundle import user_models_folder
 
-    spec = verify_bundle(asked.folder)
+    spec = verify_bundle(folder)
     target = user_models_folder() / _safe_name(spec["name"])
     if target.exists():
         raise InputError(
@@ -77,7 +119,7 @@ def import_model(asked: argparse.Namespace, console: Console) -> None:
     try:
         partial.mkdir(parents=True)
         for file in ("model.json", "weights.safetensors"):  # nothing else of a stranger's folder comes along
-            shutil.copyfile(asked.folder / file, partial / file)
+            shutil.copyfile(folder / file, partial / file)
         verify_bundle(partial)
         partial.rename(target)
     finally:

@@ -35,10 +35,18 @@ def _lymph_node_densenet(arguments: dict[str, Any]) -> nn.Module:
     return LymphNodeDenseNet(**arguments)
 
 
+def _nnunet_ensemble(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.nnunet_unet import Ensemble, NnunetUNet
+
+    members = [NnunetUNet(**arguments["member"]) for _ in range(arguments["members"])]
+    return Ensemble(members, arguments["mirror_axes"])
+
+
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "DynUNet": _unet,
     "DenseNet": _densenet,
     "LymphNodeDenseNet": _lymph_node_densenet,
+    "NnunetEnsemble": _nnunet_ensemble,
 }
 
 
@@ -57,7 +65,7 @@ def build(name: str, arguments: dict[str, Any]) -> nn.Module:
         )
     try:
         return ARCHITECTURES[name](arguments)
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"The model's arguments do not fit the architecture {name}.", "Export the model again from its training."
         ) from error
