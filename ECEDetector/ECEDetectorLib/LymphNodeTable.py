@@ -5,11 +5,13 @@ from collections.abc import Callable
 import qt
 from slicer.i18n import tr as _
 
-CLASS_TITLES = {"N": "negative", "P": "metastatic", "ENE": "ENE"}
+CLASS_TITLES = {"N": "negative", "P": "metastatic", "ENE": "ENE", "metastatic": "P or ENE", "lymph_node": "not judged"}
 CLASS_MEANINGS = {
     "N": _("no metastasis"),
     "P": _("metastasis inside the capsule"),
     "ENE": _("metastasis with extranodal extension (ENE, also ECE)"),
+    "metastatic": _("metastasis; the model does not judge extranodal extension (ENE, also ECE)"),
+    "lymph_node": _("the model does not judge metastasis"),
 }
 NAME, PROBABILITY, CLASS, PLACE, SHORT_AXIS, VOLUME = range(6)
 PROBABILITY_WIDTH = 72  # pixels; the bar has no width of its own

@@ -187,6 +187,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/classification.py
   ece_core/training/crops.py
   ece_core/training/export.py
+  ece_core/training/labels.py
   ece_core/training/loop.py
   ece_core/training/main.py
   ece_core/training/planning/__init__.py

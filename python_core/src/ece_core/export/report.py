@@ -103,7 +103,7 @@ def _page(body: str) -> str:
 
 
 def _class_css() -> str:
-    rules = [f".{name} {{ --class: rgb{CLASS_COLORS[name]}; }}" for name in CLASS_NAMES]
+    rules = [f".{name} {{ --class: rgb{CLASS_COLORS[name]}; }}" for name in CLASS_COLORS]
     stops = ", ".join(f"rgb{color}" for color in HEAT_COLORS)
     return "\n".join([*rules, f".scale {{ background: linear-gradient(to right, {stops}); }}"])
 
@@ -148,12 +148,19 @@ def _counts(lymph_nodes: Sequence[LymphNode]) -> str:
     if not lymph_nodes:
         return "<p>No lymph node was found. That does not exclude disease.</p>"
     rows = []
-    for name in reversed(CLASS_NAMES):
+    for name in _names(lymph_nodes):
         count = sum(node.class_name == name for node in lymph_nodes)
         rows.append(f"<li>{_chip(name)} <strong>{count}</strong> {escape(CLASS_TITLES[name])}</li>")
     axes = [node.short_axis_mm for node in lymph_nodes if node.short_axis_mm is not None]
     largest = f"<p>Largest short axis {max(axes):.1f} mm.</p>" if axes else ""
     return f'<ul class="plain">{"".join(rows)}</ul>{largest}'
+
+
+def _names(lymph_nodes: Sequence[LymphNode]) -> list[str]:
+    """Classes that the networks told apart, the more serious first."""
+    told = {name for node in lymph_nodes for name in (node.class_name, *node.class_probabilities)}
+    names = told if told - set(CLASS_NAMES) else CLASS_NAMES
+    return [name for name in reversed(CLASS_TITLES) if name in names]
 
 
 def _input_facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -200,7 +207,8 @@ coordinates L, P, S of the center of mass. Necrosis: share of the volume. What w
 
 def _cells(node: LymphNode) -> list[Cell]:
     """Every field of a lymph node, in the order in which a radiologist asks for it."""
-    probabilities = [(f"P({name})", _number(node.class_probabilities.get(name), 2)) for name in CLASS_NAMES]
+    names = (*CLASS_NAMES, "metastatic")
+    probabilities = [(f"P({name})", _number(node.class_probabilities.get(name), 2)) for name in names]
     position = " ".join(_number(x, 0) for x in node.centroid_lps_mm) if node.centroid_lps_mm else ""
     volume_ml = node.volume_mm3 / 1000 if node.volume_mm3 is not None else None
     necrosis = f"{100 * node.necrosis_fraction:.0f} %" if node.necrosis_fraction is not None else ""
@@ -339,7 +347,8 @@ def _run(result: Result) -> str:
 
 
 def _chip(class_name: str) -> str:
-    return f'<span class="chip {class_name}" title="{escape(CLASS_TITLES[class_name])}">{class_name}</span>'
+    text = class_name.replace("_", " ")
+    return f'<span class="chip {class_name}" title="{escape(CLASS_TITLES[class_name])}">{text}</span>'
 
 
 def _bar_cell(probability: float | None) -> str:

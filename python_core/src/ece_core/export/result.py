@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ece_core import RESEARCH_USE_ONLY
-from ece_core.classes import CLASS_NAMES
+from ece_core.classes import CLASS_TITLES
 from ece_core.errors import InputError
 from ece_core.lymph_nodes.lymph_node import LymphNode
 
@@ -159,7 +159,7 @@ def _node(row: Any) -> LymphNode:
     _expect(isinstance(row, dict))
     lymph_node = LymphNode.from_json(row)
     _expect(isinstance(lymph_node.label, int) and lymph_node.label > 0 and isinstance(lymph_node.id, str))
-    _expect(lymph_node.class_name in CLASS_NAMES and isinstance(lymph_node.class_probabilities, dict))
+    _expect(lymph_node.class_name in CLASS_TITLES and isinstance(lymph_node.class_probabilities, dict))
     return lymph_node
 
 

@@ -43,7 +43,7 @@ REGION_CONTEXT = "Anatomic codes - DICOM master list"
 
 def category_and_type(lymph_node: LymphNode) -> tuple[Code, Code]:
     """Segmented property category and type: a lymph node, or a secondary neoplasm when metastatic."""
-    if lymph_node.class_name == "N":
+    if lymph_node.class_name in ("N", "lymph_node"):
         return ANATOMICAL_STRUCTURE, LYMPH_NODE
     return MORPHOLOGICALLY_ALTERED_STRUCTURE, SECONDARY_NEOPLASM
 

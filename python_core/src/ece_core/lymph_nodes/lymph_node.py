@@ -17,7 +17,8 @@ class LymphNode:
     id, label
         ``"LN1"`` and 1: the instance map's value.
     class_name, class_probabilities
-        One of CLASS_NAMES; probabilities by class name, summing to 1.
+        One of CLASS_NAMES, or "metastatic" or "lymph_node" where the model cannot tell them apart; probabilities by
+        class name, summing to 1.
     ece_probability
         Model output 0 to 1 for extranodal extension (ENE, also ECE), target pENE.
     side, level

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ece_core.classes import CLASS_NAMES
+import numpy as np
+
+from ece_core.classes import CLASS_NAMES, LABEL_VALUES
 from ece_core.errors import ModelError
 from ece_core.geometry import Volume
 
@@ -51,10 +54,34 @@ def _loaded(path: Path, changed_ns: int) -> Bundle:
 def segment(
     bundle: Bundle, region: Volume, device: str, report: Callable[[float], None], patch_scale: float
 ) -> SegmentationOutput:
-    """Class map and class probabilities on the region's grid."""
+    """Class map on the region's grid, in LABEL_VALUES, and probabilities in the order of :func:`labels_of`."""
     from ece_core.models import segmentation
 
-    return segmentation.segment(bundle, region, device, report, patch_scale=patch_scale)
+    labels = labels_of(bundle)
+    output = segmentation.segment(bundle, region, device, report, patch_scale=patch_scale)
+    if labels == CLASS_NAMES:
+        return output
+    values = [0, *(LABEL_VALUES[name] for name in labels)]
+    class_map = np.array(values, np.uint8)[output.class_map.array]
+    return replace(output, class_map=output.class_map.with_array(class_map))
+
+
+def labels_of(bundle: Bundle) -> tuple[str, ...]:
+    """What a segmentation tells apart: N, P and ENE, or joined labels.
+
+    Raises
+    ------
+    ModelError
+        Its card names a label of which we do not know the meaning.
+    """
+    labels = tuple(bundle.spec.get("labels", CLASS_NAMES))
+    unknown = [str(name) for name in labels if name not in LABEL_VALUES]
+    if unknown:
+        raise ModelError(
+            f"The model {bundle.name} has the label {unknown[0]!r}, whose meaning is not known.",
+            f"Use a model whose labels are among {', '.join(LABEL_VALUES)}.",
+        )
+    return labels
 
 
 def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ece_core.export.result_folder import new_result_folder
-from ece_core.pipeline.networks import SEGMENTATION
+from ece_core.pipeline.networks import SEGMENTATION, labels_of
 from ece_core.pipeline.options import AnalyzeOptions
 from ece_core.pipeline.patient import patient_summary
 from ece_core.pipeline.run import Run, load_networks, make_result, read_scan, write_whole
@@ -38,6 +38,6 @@ def segment(ct: Path, out: Path, options: AnalyzeOptions | None = None, report: 
         segmentation = segment_lymph_nodes(run, unet, find_neck(run, scan.volume))
         instances = separate_lymph_nodes(run, unet, segmentation, scan.volume)
         rows = measure_lymph_nodes(run, scan.volume, instances)
-        lymph_nodes = class_from_segmentation(segmentation, instances, rows)
+        lymph_nodes = class_from_segmentation(segmentation, instances, rows, labels_of(unet))
         result = make_result(run, scan, lymph_nodes, patient_summary(lymph_nodes, run.options.patient_model))
         return write_whole(run, folder, result, instances, {}, scan)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from ece_core.classes import CLASS_NAMES
+from ece_core.classes import LABEL_VALUES
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.pipeline import networks
@@ -115,23 +115,26 @@ def classify_lymph_nodes(run: Run, bundle: Bundle, ct: Volume, instances: Volume
     return lymph_nodes
 
 
-def class_from_segmentation(output: SegmentationOutput, instances: Volume, rows: list[dict]) -> list[LymphNode]:
+def class_from_segmentation(
+    output: SegmentationOutput, instances: Volume, rows: list[dict], labels: Sequence[str]
+) -> list[LymphNode]:
     """One class per lymph node where no classifier ran: the segmentation's probabilities, averaged over its voxels.
 
-    There is no ECE probability: the segmentation is not a model of it.
+    There is no ECE probability: the segmentation is not a model of it. A network with joined ``labels`` gives one of
+    these, such as "metastatic", and never a class that it cannot tell.
     """
     lymph_nodes = []
     for row in rows:
         start, stop = row["bounding_box_kji"]
         inside = np.argwhere(instances.crop(start, stop).array == row["label"]) + np.array(start)
         means = mean_probabilities(output, instances, inside)
-        probabilities = dict(zip(CLASS_NAMES, (means / means.sum()).tolist(), strict=True))
+        probabilities = dict(zip(labels, (means / means.sum()).tolist(), strict=True))
         lymph_nodes.append(LymphNode(**row, class_name=most_probable(probabilities), class_probabilities=probabilities))
     return lymph_nodes
 
 
 def mean_probabilities(output: SegmentationOutput, instances: Volume, inside: np.ndarray) -> np.ndarray:
-    """(3,) N, P, ENE: the mean over these voxels (n, 3) of the nearest value on the network's own grid."""
+    """(n_labels,), as N, P, ENE: the mean over these voxels (n, 3) of the nearest value on the network's own grid."""
     grid = Volume(output.class_probabilities[0], output.working_affine)
     nearest = np.rint(grid.to_index(instances.to_lps(inside))).astype(int)
     k, j, i = np.clip(nearest, 0, np.array(grid.shape) - 1).T
@@ -140,7 +143,7 @@ def mean_probabilities(output: SegmentationOutput, instances: Volume, inside: np
 
 def most_probable(probabilities: dict[str, float]) -> str:
     """The class with the largest probability; of equal ones the more serious, so that none is played down."""
-    return max(CLASS_NAMES, key=lambda name: (probabilities[name], CLASS_NAMES.index(name)))
+    return max(probabilities, key=lambda name: (probabilities[name], LABEL_VALUES[name]))
 
 
 def explain_lymph_nodes(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ece_core.classes import CLASS_NAMES
 from ece_core.models.bundle import save_bundle
 from ece_core.models.registry import build
 from ece_core.preprocessing.window import WINDOW_HU
+from ece_core.training.labels import labels_of, network_arguments
 
 BUNDLE_TASK = {"segmentation": "lymph_node_segmentation", "classification": "lymph_node_classification"}
 CHANNELS = {"segmentation": ["CT"], "classification": ["CT near the lymph node, per window", "distance to its surface"]}
@@ -25,7 +25,7 @@ def export_bundle(config: dict[str, Any], checkpoint: Path, out: Path, with_real
     """Write ``out/model.json`` and ``out/weights.safetensors`` (float16)."""
     import torch
 
-    network = build(config["architecture"], config["arguments"])
+    network = build(config["architecture"], network_arguments(config))
     network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["network"])
     save_bundle(out, card(config, with_real_ct), network.eval())
     return out
@@ -42,17 +42,18 @@ def card(config: dict[str, Any], with_real_ct: bool) -> dict[str, Any]:
         inputs |= {"window_hu": list(WINDOW_HU), "tile_size": config["tile_size"]}
     else:
         inputs |= {"windows_hu": config["windows_hu"], "margin_mm": config["margin_mm"]}
+    labels = labels_of(config)
     optional: dict[str, Any] = {key: config[key] for key in OPTIONAL if key in config}
     return {
         "name": config["name"],
         "version": config["version"],
         "task": BUNDLE_TASK[config["task"]],
         "architecture": config["architecture"],
-        "arguments": config["arguments"],
+        "arguments": network_arguments(config),
         "input": inputs,
         **optional,
-        "labels": list(CLASS_NAMES),
-        "target": "pENE",
+        "labels": list(labels),
+        **({"target": "pENE"} if "ENE" in labels else {}),
         "training_data": _training_data(config, with_real_ct),
         "training": {key: config[key] for key in TRAINING if key in config},
         "metrics": NOT_MEASURED,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ece_core.errors import InputError
+from ece_core.training.labels import labels_of
 
 TASKS = ("segmentation", "classification")
 
@@ -27,6 +28,7 @@ def load_config(task: str, path: Path) -> dict[str, Any]:
         raise InputError("The training config cannot be read as JSON.", "Start from a file in configs/.") from error
     if not isinstance(config, dict) or config.get("task") != task:
         raise InputError(f"The config is not one for {task}.", "Start from a file in configs/.")
+    labels_of(config)  # refused now rather than after hours of making data
     return config
 
 

@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ece_core.models.bundle import load_bundle
+from ece_core.errors import InputError
+from ece_core.models.bundle import Bundle, load_bundle
 from ece_core.models.registry import build
 from ece_core.preprocessing import window
+from ece_core.training.labels import labels_of, network_arguments, value_of_class
 from ece_core.training.loop import run
 from ece_core.training.simulated_data import (
     AIR_HU,
@@ -61,6 +63,7 @@ class Patches:
     def __init__(self, config: dict[str, Any], simulated: list[Path], real: list[Path]) -> None:
         self.config, self.size = config, tuple(config["patch_size"])
         self.simulated, self.real = simulated, real
+        self.values = value_of_class(labels_of(config))
         self.cases: dict[Path, dict[str, Array]] = {}
         self.augment = augmentation(config["seed"])
 
@@ -82,7 +85,7 @@ class Patches:
         for _ in range(self.config["batch_size"]):
             files = self.real if self.real and rng.random() < self.config["real_share"] else self.simulated
             hu, target = self._patch(rng, self._case(files[int(rng.integers(len(files)))]))
-            rows.append((window(hu), target))
+            rows.append((window(hu), self.values[target]))
         images = torch.from_numpy(np.stack([image for image, _ in rows])[:, None])
         targets = torch.from_numpy(np.stack([target for _, target in rows]).astype(np.int64))
         return self.augment(images, targets, rng)
@@ -161,6 +164,17 @@ def augmentation(seed: int):
     return apply
 
 
+def _start(config: dict[str, Any]) -> Bundle:
+    bundle = load_bundle(Path(config["start_from"]))
+    if tuple(bundle.spec["labels"]) != labels_of(config):
+        raise InputError(
+            f"The model to start from tells {', '.join(bundle.spec['labels'])} apart, "
+            f"this config {', '.join(labels_of(config))}.",
+            'Set "labels" to those of the model, or train without "start_from".',
+        )
+    return bundle
+
+
 def train(config: dict[str, Any], work: Path, device: str = "cpu", real: Path | None = None, report=None) -> Path:
     """Train, or go on where a killed run stopped; returns the last checkpoint.
 
@@ -185,9 +199,9 @@ def train(config: dict[str, Any], work: Path, device: str = "cpu", real: Path | 
     ]
     inserted = make(inserted_case, sources, config["jobs"])
     torch.manual_seed(config["seed"])
-    network = build(config["architecture"], config["arguments"]).to(device)
+    network = build(config["architecture"], network_arguments(config)).to(device)
     if "start_from" in config:
-        network.load_state_dict(load_bundle(Path(config["start_from"])).network.state_dict())
+        network.load_state_dict(_start(config).network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config["learning_rate"], total_steps=config["steps"], pct_start=0.15
