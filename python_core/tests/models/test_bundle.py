@@ -77,6 +77,16 @@ def test_missing_or_broken_files_are_named(tmp_path, a_classification_bundle):
         load_bundle(a_classification_bundle)
 
 
+def test_ones_own_model_comes_before_a_newer_shipped_one(tmp_path, a_classification_bundle, monkeypatch):
+    card = json.loads((a_classification_bundle / "model.json").read_text())
+    for place, version in (("shipped", "2.0"), ("mine", "1.0")):
+        network = build("DenseNet", card["arguments"])
+        save_bundle(tmp_path / place / f"from-{place}", {**card, "version": version}, network)
+    monkeypatch.setenv("ECE_MODELS", str(tmp_path / "mine"))
+    monkeypatch.setattr("ece_core.models.bundle.shipped_models_folders", lambda: [tmp_path / "shipped"])
+    assert find_bundle("lymph_node_classification").name == "from-mine"
+
+
 def test_the_newest_version_for_a_task_is_found(tmp_path, a_classification_bundle):
     card = json.loads((a_classification_bundle / "model.json").read_text())
     models = tmp_path / "models"

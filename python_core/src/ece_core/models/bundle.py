@@ -82,13 +82,14 @@ def list_bundles(folder: Path | None = None) -> list[Path]:
 
 
 def find_bundle(task: str, folder: Path | None = None) -> Path:
-    """The bundle for a task; of several, the one with the highest version.
+    """The bundle for a task. One's own come before the shipped ones; of several in a place, the highest version.
 
     Raises
     ------
     ModelError
         There is none.
     """
+    places = model_folders(folder)
     fitting = []
     for path in list_bundles(folder):
         try:
@@ -96,7 +97,7 @@ def find_bundle(task: str, folder: Path | None = None) -> Path:
         except ModelError:
             continue
         if spec["task"] == task:
-            fitting.append((_version_key(spec["version"]), path))
+            fitting.append(((-places.index(path.parent), _version_key(spec["version"])), path))
     if not fitting:
         raise ModelError(
             f"No model for {task.replace('_', ' ')} was found.",
