@@ -42,6 +42,13 @@ def test_unit_and_offset_of_the_attribution_do_not_matter(attribution, factor, o
     np.testing.assert_allclose(to_heatmap(attribution * factor + offset), to_heatmap(attribution), atol=1e-6)
 
 
+def test_what_the_network_does_not_see_stays_cold_and_does_not_count():
+    attribution = np.array([[[9.0, 1.0, 3.0, 5.0, -7.0]]])
+    seen = np.array([[[False, True, True, True, False]]])
+    np.testing.assert_array_equal(to_heatmap(attribution, seen), [[[0, 0, 0, 1, 0]]])
+    assert not to_heatmap(attribution, np.zeros_like(seen)).any()
+
+
 def test_the_attribution_is_left_as_it_was():
     attribution = np.arange(8.0).reshape(2, 2, 2)
     to_heatmap(attribution)

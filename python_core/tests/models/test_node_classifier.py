@@ -3,7 +3,7 @@ import pytest
 from ece_core.errors import EmptyMaskError
 from ece_core.geometry import Volume, affine_from
 from ece_core.models import load_bundle
-from ece_core.models.node_classifier import attribution_on_ct_grid, calibrated, classify, crop, diameter_mm
+from ece_core.models.node_classifier import attribution_on_ct_grid, calibrated, classify, crop, diameter_mm, seen
 
 
 @pytest.fixture
@@ -57,6 +57,18 @@ def test_the_diameter_is_that_of_the_ball_of_its_volume(a_bundle):
     volume_mm3 = 6 * 8 * 10 * 1.25 * 0.75 * 0.75
     diameter = diameter_mm(crop(a_bundle, ct, instances, 3))
     assert np.pi / 6 * diameter**3 == pytest.approx(volume_mm3)
+
+
+def test_tissue_is_seen_within_the_margin_of_the_lymph_node_and_nowhere_else(a_bundle):
+    ct, instances = a_lymph_node_in_a_neck()
+    a_bundle.spec["input"]["margin_mm"] = 3.0
+    block = crop(a_bundle, ct, instances, 3)
+    shown = seen(a_bundle, block)
+    assert (block.input[:2, ~shown] == 0).all()
+    assert shown[block.input[-1] < 0].all()
+    assert (~shown).sum() > 0
+    del a_bundle.spec["input"]["margin_mm"]
+    assert seen(a_bundle, block) is None
 
 
 def test_without_calibration_the_network_speaks_for_itself():

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 
-def to_heatmap(attribution: np.ndarray) -> np.ndarray:
+def to_heatmap(attribution: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
     """Subtract the median, set what is negative to zero, divide by the maximum.
 
     Parameters
     ----------
     attribution
         (k, j, i), any real type, signed.
+    seen
+        (k, j, i) bool: voxels that count, all others become 0. None: all.
 
     Returns
     -------
@@ -32,7 +34,10 @@ def to_heatmap(attribution: np.ndarray) -> np.ndarray:
     if not np.isfinite(attribution).all():
         raise ValueError("attribution holds NaN or infinity")
     values = attribution.astype(np.float64)
-    above = np.maximum(values - np.median(values), 0.0)
+    counts = np.ones(values.shape, bool) if seen is None else seen
+    if not counts.any():
+        return np.zeros(attribution.shape, dtype=np.float32)
+    above = np.where(counts, np.maximum(values - np.median(values[counts]), 0.0), 0.0)
     highest = above.max()
     if highest == 0.0:
         return np.zeros(attribution.shape, dtype=np.float32)

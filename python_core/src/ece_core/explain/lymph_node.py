@@ -19,6 +19,7 @@ def explain_lymph_node(
     methods: Sequence[str],
     device: str,
     layer: str | None = None,
+    seen: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Heatmaps of one lymph node's score for one class.
 
@@ -33,6 +34,9 @@ def explain_lymph_node(
         Index of the class.
     methods, layer
         As in :func:`ece_core.explain.explain_classifier`.
+    seen
+        (k, j, i) bool: where the input shows tissue. Elsewhere it is blank, and heat, which a coarse layer spreads
+        there, would point at tissue that the network does not know. None: everywhere.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def explain_lymph_node(
     batch = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))[None].to(device)
     attributions = explain_classifier(network.to(device), batch, target, methods, layer)
     return {
-        method: to_heatmap(_of_the_ct(attribution[0]).detach().float().cpu().numpy())
+        method: to_heatmap(_of_the_ct(attribution[0]).detach().float().cpu().numpy(), seen)
         for method, attribution in attributions.items()
     }
 

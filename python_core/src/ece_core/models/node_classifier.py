@@ -91,6 +91,11 @@ def logits_of(bundle: Bundle, block: Crop, device: str = "cpu") -> Array:
     return logits.double().cpu().numpy()
 
 
+def seen(bundle: Bundle, block: Crop) -> Array | None:
+    """(K, J, I) bool: where the block shows tissue, within the margin around the lymph node; None if everywhere."""
+    return block.input[-1] < 1 if "margin_mm" in bundle.spec["input"] else None
+
+
 def diameter_mm(block: Crop) -> float:
     """Of the ball of the lymph node's volume, as far as it lies in the block."""
     voxel_mm3 = abs(np.linalg.det(block.affine[:3, :3]))

@@ -100,7 +100,8 @@ def heatmaps(
 
     crop = node_classifier.crop(bundle, ct, instances, label)
     layer = bundle.spec.get("gradcam_layer")  # absent: the last layer that has feature maps
-    maps = explain_lymph_node(bundle.network, crop.input, CLASS_NAMES.index("ENE"), methods, device, layer)
+    seen = node_classifier.seen(bundle, crop)
+    maps = explain_lymph_node(bundle.network, crop.input, CLASS_NAMES.index("ENE"), methods, device, layer, seen)
     return {method: node_classifier.attribution_on_ct_grid(crop, array, ct) for method, array in maps.items()}
 
 
