@@ -269,7 +269,7 @@ def test_lymph_nodes_in_real_ct_are_labeled_and_its_targets_are_unknown(a_planni
 
 def test_unknown_voxels_are_never_the_middle_of_a_patch(a_planning_ct, tmp_path):
     path = inserted_case(tmp_path, a_planning_ct, 1, 0, "medium", 3.0)
-    config = {"patch_size": [8, 8, 8], "batch_size": 4, "real_share": 1.0, "seed": 3}
+    config = {"task": "segmentation", "patch_size": [8, 8, 8], "batch_size": 4, "real_share": 1.0, "seed": 3}
     patches = SegmentationPatches(config, [], [path])
     case = patches._case(path)
     for name, values in (("foreground", (1, 2, 3)), ("metastatic", (2, 3))):
