@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> int:
     result, ct = ROOT / "demo" / "result", ROOT / "demo" / "simulated" / "case_0000" / "ct"
-    commands = [[sys.executable, "scripts/demo.py"]] if not (result / "result.json").exists() else []
+    commands = [[sys.executable, "scripts/demo.py"]]  # always: an old result shows old models
     commands += [
         [sys.executable, "Testing/panel/make_screenshots.py"],
         [sys.executable, "Testing/mrml/make_screenshots.py", str(result), str(ct)],
