@@ -13,16 +13,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-from ece_core.geometry import affine_from
 from ece_core.models import load_bundle
 from ece_core.models.bundle import Bundle
-from ece_core.models.node_classifier import Crop, diameter_mm, logits_of
-from ece_core.preprocessing.node_block import block_of_distance, signed_distance, tight_box
 from ece_core.simulate.population import NEGATIVE_COUNT
-from ece_core.training.simulated_data import classification_crops
+from evaluate_crops import N, held_out
 from sklearn.linear_model import LogisticRegression
-
-N = 0
 
 
 def main() -> None:
@@ -35,7 +30,7 @@ def main() -> None:
     bundle = load_bundle(asked.bundle)
     rows = [
         row for seed in asked.seed for number in range(asked.patients)
-        for row in rows_of(bundle, asked.work / str(seed), seed, number)
+        for row in rows_of(bundle, asked.work, seed, number)
     ]  # fmt: skip
     features, labels, weights = (np.array(column) for column in zip(*rows, strict=True))
     fitted = LogisticRegression(max_iter=10_000).fit(features, labels, weights)
@@ -52,23 +47,16 @@ def main() -> None:
 
 def rows_of(bundle: Bundle, work: Path, seed: int, number: int) -> list[tuple[np.ndarray, int, float]]:
     """Features (4,), label and weight of each lymph node of one patient."""
-    work.mkdir(parents=True, exist_ok=True)
-    inputs = bundle.spec["input"]
-    shape, spacing = tuple(inputs["patch_size"]), tuple(inputs["spacing_mm"])
-    difficulty = bundle.spec["training"]["difficulty"]
-    with np.load(classification_crops(work, seed, number, difficulty, shape, spacing)) as crops:
-        natural = np.flatnonzero(~crops["twin"])
-        negatives = max(1, int((crops["label"] == N).sum()))
-        rows = []
-        for row in natural:
-            distance = signed_distance(crops["mask"][row], spacing, inputs["margin_mm"])
-            box = tight_box(distance, inputs["margin_mm"])
-            image = block_of_distance(crops["hu"][row][box], distance[box], inputs["windows_hu"], inputs["margin_mm"])
-            block = Crop(image, affine_from(spacing))
-            label = int(crops["label"][row])
-            weight = NEGATIVE_COUNT[0] / negatives if label == N else 1.0
-            rows.append((np.append(logits_of(bundle, block), np.log(diameter_mm(block))), label, weight))
-    return rows
+    nodes = held_out(bundle, work, seed, number)
+    negatives = sum(node.label == N for node in nodes)
+    return [
+        (
+            np.append(node.logits, np.log(node.diameter_mm)),
+            node.label,
+            NEGATIVE_COUNT[0] / negatives if node.label == N else 1.0,
+        )
+        for node in nodes
+    ]
 
 
 if __name__ == "__main__":

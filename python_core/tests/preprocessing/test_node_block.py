@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
-from ece_core.preprocessing import node_block
-from ece_core.preprocessing.node_block import signed_distance, tight_box
+from ece_core.preprocessing.node_block import block_of_distance, signed_distance, tight_block, tight_box
 
 SPACING = (1.25, 0.75, 0.5)
 WINDOWS = ((-400.0, 400.0), (-150.0, 50.0))
+
+
+def node_block(hu, mask, spacing_mm, windows_hu, margin_mm):
+    """The whole grid, where nothing is cut away."""
+    return block_of_distance(hu, signed_distance(mask, spacing_mm, margin_mm), windows_hu, margin_mm)
 
 
 def a_lymph_node():
@@ -77,3 +81,12 @@ def test_the_tight_box_of_a_large_lymph_node_is_the_grid_and_of_none_it_is_small
     assert tight_box(np.where(everywhere < 0, everywhere, 0), 8.0) == (slice(0, 12), slice(0, 20), slice(0, 24))
     nowhere = signed_distance(np.zeros((12, 20, 24)), SPACING, 8.0)
     assert tight_box(nowhere, 8.0) == (slice(2, 10), slice(6, 14), slice(8, 16))
+
+
+def test_the_tight_block_is_the_whole_one_cut_to_its_box():
+    mask = np.zeros((40, 64, 64), np.uint8)
+    mask[18:23, 28:36, 30:36] = 1
+    hu = np.random.default_rng(3).normal(0, 150, mask.shape)
+    block, box = tight_block(hu, mask, SPACING, WINDOWS, 4.0)
+    np.testing.assert_array_equal(block, node_block(hu, mask, SPACING, WINDOWS, 4.0)[(slice(None), *box)])
+    assert block[0].size < hu.size / 4

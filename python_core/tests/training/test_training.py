@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from ece_core.errors import InputError
+from ece_core.errors import InputError, RunError
 from ece_core.models import load_bundle
 from ece_core.simulate import simulate_case
 from ece_core.training.classification import Blocks, Patches, signs_loss
@@ -196,6 +196,23 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     resumed = linear_task(tmp_path / "broken", 30)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_training_and_keeps_the_checkpoint(tmp_path):
+    network = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
+
+    def batch(step):
+        return torch.full((1, 1), np.inf if step == 3 else 1.0)[..., None, None, None], torch.zeros(1)
+
+    def loss_of(images, targets):
+        return network(images[..., 0, 0, 0]).sum()
+
+    config = {"seed": 1, "steps": 5, "bf16": False, "log_every": 1, "checkpoint_every": 2, "loaders": 0}
+    with pytest.raises(RunError, match=r'not finite at step 3.*Lower "learning_rate".*the checkpoint is kept'):
+        run(config, tmp_path, network, optimizer, schedule, batch, loss_of, "cpu", None)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2
 
 
 def test_training_learns(tmp_path):

@@ -11,8 +11,7 @@ from ece_core.classes import CLASS_NAMES
 from ece_core.errors import EmptyMaskError
 from ece_core.geometry import Volume
 from ece_core.models.bundle import Bundle
-from ece_core.preprocessing import sample_block, to_axial, window
-from ece_core.preprocessing.node_block import block_of_distance, signed_distance, tight_box
+from ece_core.preprocessing import sample_block, tight_block, to_axial, window
 from ece_core.preprocessing.resample import resample_onto
 
 Array = np.ndarray
@@ -27,7 +26,7 @@ class Crop:
     Attributes
     ----------
     input
-        (channels, K, J, I) float32, see :func:`~ece_core.preprocessing.node_block`.
+        (channels, K, J, I) float32, see :func:`~ece_core.preprocessing.tight_block`.
     affine
         Of its grid, axial.
     """
@@ -63,11 +62,8 @@ def crop(bundle: Bundle, ct: Volume, instances: Volume, label: int) -> Crop:
     if "margin_mm" not in spec:  # bundles of version 1.0: whole block and plain mask
         image = window(hu.array, tuple(spec["window_hu"]))
         return Crop(np.stack([image, node.astype(np.float32)]), hu.affine)
-    distance = signed_distance(node, spacing, spec["margin_mm"])
-    k, j, i = tight_box(distance, spec["margin_mm"])
-    shown = hu.crop((k.start, j.start, i.start), (k.stop, j.stop, i.stop))
-    block = block_of_distance(shown.array, distance[k, j, i], spec["windows_hu"], spec["margin_mm"])
-    return Crop(block, shown.affine)
+    block, (k, j, i) = tight_block(hu.array, node, spacing, spec["windows_hu"], spec["margin_mm"])
+    return Crop(block, hu.crop((k.start, j.start, i.start), (k.stop, j.stop, i.stop)).affine)
 
 
 def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: str = "cpu") -> dict[str, Any]:

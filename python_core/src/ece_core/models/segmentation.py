@@ -22,8 +22,8 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class SegmentationOutput:
-    """``class_map``: uint8 0 to 3 on the region's grid. ``class_probabilities``: (3, K, J, I) float32, N, P and ENE,
-    on the network's own axial grid, whose geometry is ``working_affine``."""
+    """``class_map``: uint8 on the region's grid, 0 or the place of the label in the card, from 1.
+    ``class_probabilities``: (labels, K, J, I) float32 on the network's own axial grid, ``working_affine``."""
 
     class_map: Volume
     class_probabilities: Array

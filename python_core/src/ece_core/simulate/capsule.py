@@ -226,7 +226,7 @@ class SimulatedLymphNode:
         capsule = distance - self._surface_mm(unit)
         for other in self.fused:
             capsule = _half_of_union(capsule, other.field(x, y, z)[0])
-        return capsule, self._breached(capsule, unit, distance) if self.breach else capsule, unit
+        return capsule, self._breached(self.breach, capsule, unit, distance) if self.breach else capsule, unit
 
     def _surface_mm(self, unit: tuple[Array, Array, Array]) -> Array:
         """Distance from the center to the intact capsule in unit directions."""
@@ -235,19 +235,18 @@ class SimulatedLymphNode:
         lobes = 1 + float(self.lobulation) * np.clip(self.shape_noise(*unit), -2, 2)
         return np.asarray(lobes / np.sqrt(scaled + np.float32(1e-12)))
 
-    def _breached(self, capsule: Array, unit: tuple[Array, Array, Array], distance: Array) -> Array:
+    def _breached(self, breach: Breach, capsule: Array, unit: tuple, distance: Array) -> Array:
         """Distance to the surface with caps and tongues; the same as ``capsule`` outside of the breach's sector."""
-        assert self.breach is not None
         reach = self.extent_mm + STRANDING_REACH_MM
-        sector = (self.breach.nearness(unit) > 0) & (capsule > -3.0) & (capsule < reach)
+        sector = (breach.nearness(unit) > 0) & (capsule > -3.0) & (capsule < reach)
         outer = capsule.copy()
         if not sector.any():
             return outer
         direction = (unit[0][sector], unit[1][sector], unit[2][sector])
         away = distance[sector]
         points = (direction[0] * away, direction[1] * away, direction[2] * away)
-        surface = capsule[sector] - self.breach.cap_height(direction)
-        for tongue, (start, end) in zip(self.breach.tongues, self._tongue_ends, strict=True):
+        surface = capsule[sector] - breach.cap_height(direction)
+        for tongue, (start, end) in zip(breach.tongues, self._tongue_ends, strict=True):
             surface = smooth_minimum(surface, _tapered(points, start, end, tongue.radius_mm), JOIN_MM)
         outer[sector] = surface
         return outer
@@ -312,14 +311,13 @@ class SimulatedLymphNode:
             of_breach = self._strands(self.breach.strands, self.breach.stranding, outer, unit, points, over)
             density = np.maximum(density, of_breach)
         if self.needle is not None:
-            density = np.maximum(density, self._needle_track(outer, points))
+            density = np.maximum(density, self._needle_track(self.needle, outer, points))
         return density
 
-    def _needle_track(self, outer: Array, points: tuple) -> Array:
+    def _needle_track(self, needle: Array, outer: Array, points: tuple) -> Array:
         """A straight line of blood about 1.4 mm wide from the capsule outwards, as far as strands reach."""
-        assert self.needle is not None
         away = [np.asarray(p - c, np.float32) for p, c in zip(points, self.center_lps.tolist(), strict=True)]
-        along = sum(v * n for v, n in zip(away, self.needle.tolist(), strict=True))
+        along = sum(v * n for v, n in zip(away, needle.tolist(), strict=True))
         aside = np.sqrt(np.maximum(sum(v * v for v in away) - along * along, 0))
         here = (along > 0) & (outer > 0) & (outer < STRANDING_REACH_MM)
         return np.asarray(np.clip(1.2 - aside / 0.7, 0, 1) * here, np.float32)

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ece_core.models.registry import build
-from ece_core.training.crops import ENE, TENTHS, Box, Crops, N, P
+from ece_core.preprocessing.node_block import Box
+from ece_core.training.crops import ENE, TENTHS, Crops, N, P
 from ece_core.training.loop import run
 from ece_core.training.simulated_data import classification_crops, make
 

@@ -10,10 +10,9 @@ from scipy import ndimage
 
 from ece_core.classes import CLASS_NAMES
 from ece_core.errors import InputError
-from ece_core.preprocessing.node_block import block_of_distance, signed_distance, tight_box
+from ece_core.preprocessing.node_block import Box, block_of_distance, signed_distance, tight_box
 
 Array = np.ndarray
-Box = tuple[slice, slice, slice]
 N, P, ENE = range(3)
 
 TENTHS = 10  # distances are kept in tenths of a millimeter, in 8 bits

@@ -65,7 +65,7 @@ class Patches:
         self.simulated, self.real = simulated, real
         self.values = value_of_class(labels_of(config))
         self.cases: dict[Path, dict[str, Array]] = {}
-        self.augment = augmentation(config["seed"])
+        self.augment = augmentation()
 
     def _case(self, path: Path) -> dict[str, Array]:
         if path not in self.cases:
@@ -121,7 +121,7 @@ def _real_files(folder: Path | None, config: dict[str, Any]) -> list[Path]:
     return chosen
 
 
-def augmentation(seed: int):
+def augmentation():
     """MONAI's random transforms on a batch: geometry for image and target alike, intensity for the image."""
     from monai.transforms import (
         RandAdjustContrast,
