@@ -18,7 +18,8 @@ from scipy.special import ndtr
 
 
 def rows(name: str, short_axes, mean_hu=100.0, extent_mm=0.0) -> list[dict]:
-    return [{"class": name, "short_axis_mm": size, "mean_hu": mean_hu, "extent_mm": extent_mm} for size in short_axes]
+    hu = {"mean_hu": mean_hu, "attenuation_hu": mean_hu}
+    return [{"class": name, "short_axis_mm": size, **hu, "extent_mm": extent_mm} for size in short_axes]
 
 
 def a_cohort_as_declared(difficulty: str, size: int = 400) -> list[dict]:
@@ -64,6 +65,15 @@ def test_brightness_that_tells_is_outside_whichever_way_it_points(bright, auc):
     figures = baselines(rows("P", [8, 9], 100) + rows("ENE", [8, 9], bright), "medium")
     (figure,) = [figure for figure in figures if figure.name == "mean_hu_auc_p_vs_ene"]
     assert (figure.value, figure.within) == (auc, False)
+
+
+def test_negatives_are_compared_by_what_was_drawn_and_not_by_what_a_scan_darkens():
+    negatives = [row | {"mean_hu": 40.0} for row in rows("N", [5, 6, 7])]
+    figures = {figure.name: figure for figure in baselines(negatives + rows("P", [8, 9]), "medium")}
+    assert figures["attenuation_auc_n_vs_p"].value == 0.5
+    brighter = rows("N", [5, 6, 7], 140) + rows("P", [8, 9])
+    figures = {figure.name: figure for figure in baselines(brighter, "medium")}
+    assert (figures["attenuation_auc_n_vs_p"].value, figures["attenuation_auc_n_vs_p"].within) == (0.0, False)
 
 
 def test_without_metastases_nothing_is_claimed():

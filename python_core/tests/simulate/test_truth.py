@@ -8,6 +8,7 @@ from ece_core.simulate.shapes import Ellipsoid
 from ece_core.simulate.truth import (
     BreachSigns,
     _iene_grade,
+    attenuation_hu,
     breach_signs,
     coalescent_with,
     invaded_tissues,
@@ -102,6 +103,13 @@ def test_the_necrosis_fraction_of_a_ball_is_known_in_closed_form(a_patient):
     node = replace(a_patient.lymph_nodes[0].repaired(), rim_mm=2.0, core_roughness=0.0, core_hu=20.0)
     assert necrosis_fraction(node) == pytest.approx((4 / 6) ** 3, abs=0.03)
     assert necrosis_fraction(replace(node, rim_mm=None)) == 0.0
+
+
+def test_the_drawn_attenuation_of_a_ball_is_known_in_closed_form(a_patient):
+    ball = replace(a_patient.lymph_nodes[0].repaired(), rim_mm=2.0, core_roughness=0.0, core_hu=20.0, hilum=None)
+    core = (4 / 6) ** 3
+    assert attenuation_hu(ball) == pytest.approx(core * 20 + (1 - core) * ball.solid_hu, abs=6)
+    assert attenuation_hu(replace(ball, rim_mm=None)) == pytest.approx(ball.solid_hu, abs=2)
 
 
 def test_coalescent_lymph_nodes_are_given_by_label():

@@ -77,9 +77,10 @@ def baselines(lymph_nodes: Sequence[dict], difficulty: str) -> list[Baseline]:
     Returns
     -------
     list of Baseline
-        Two of size and mean HU for P against ENE, mean HU for N against P, then one per distribution: the p value
-        of a two-sample Kolmogorov-Smirnov test of short axes per class against the declared log-normal, and of the
-        extents against the published one.
+        Two of size and mean HU for P against ENE, drawn attenuation for N against P (on a scan partial volume
+        darkens the small ones, which is size again), then one per distribution: the p value of a two-sample
+        Kolmogorov-Smirnov test of short axes per class against the declared log-normal, and of the extents against
+        the published one.
     """
     rows = {name: [row for row in lymph_nodes if row["class"] == name] for name in ("N", "P", "ENE")}
     low, high = size_auc_band(difficulty, len(rows["P"]), len(rows["ENE"]))
@@ -87,7 +88,8 @@ def baselines(lymph_nodes: Sequence[dict], difficulty: str) -> list[Baseline]:
         Baseline("size_auc_p_vs_ene", "AUC of size alone, P against ENE", _auc(rows, "short_axis_mm"), low, high),
         Baseline("mean_hu_auc_p_vs_ene", "AUC of mean HU alone, P against ENE", _auc(rows, "mean_hu"), *MEAN_HU_AUC),
         Baseline(
-            "mean_hu_auc_n_vs_p", "AUC of mean HU alone, N against P", _auc(rows, "mean_hu", "N", "P"), *MEAN_HU_AUC
+            "attenuation_auc_n_vs_p", "AUC of drawn attenuation alone, N against P",
+            _auc(rows, "attenuation_hu", "N", "P"), *MEAN_HU_AUC,
         ),
         *(_size_test(name, rows[name], difficulty) for name in ("N", "P", "ENE")),
         Baseline(

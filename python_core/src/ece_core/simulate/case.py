@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ece_core.simulate.capsule import SimulatedLymphNode
 from ece_core.simulate.patient import Patient, sample_patient
 from ece_core.simulate.population import DIFFICULTIES
 from ece_core.simulate.render import Simulation, render
 from ece_core.simulate.scanner import Scanner, neck_grid, sample_scanner
-from ece_core.simulate.truth import truth_of
+from ece_core.simulate.truth import attenuation_hu, truth_of
 
 Array = np.ndarray
 Grid = tuple[tuple[int, int, int], Array]
@@ -22,7 +21,6 @@ DIAGNOSTIC_SPACING_MM = (1.25, 0.49, 0.49)
 SLICES = {0.625: 0.5, 1.0: 1.0, 1.25: 1.5, 1.5: 1.0, 2.0: 1.5, 2.5: 2.0, 3.0: 1.0}
 LENGTH_MM = 200.0
 PIXELS_MM = (0.43, 0.55)  # 0.4 to 0.6 mm is diagnostic
-PROBES = 4000  # points whose mean stands for the drawn attenuation: good to 1 HU
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +79,7 @@ def diagnostic_grid(seed: int, number: int, difficulty: str) -> tuple[tuple[int,
 def drawn_truth(patient: Patient, grid: Grid) -> list[dict]:
     """What is true before a scan: :func:`truth.truth_of` without what needs voxels (volume, visibility, grade).
 
-    ``mean_hu`` is the mean of the drawn attenuation inside the lymph node: no noise, no blur, no partial volume.
+    ``mean_hu`` is that of the drawn attenuation too.
     Lymph nodes whose center lies outside the grid are left out.
     """
     shape, affine = grid
@@ -94,7 +92,8 @@ def drawn_truth(patient: Patient, grid: Grid) -> list[dict]:
             "level": node.level,
             "side": node.side,
             "short_axis_mm": round(node.short_axis_mm, 2),
-            "mean_hu": round(drawn_mean_hu(node), 1),
+            "mean_hu": (hu := round(attenuation_hu(node), 1)),
+            "attenuation_hu": hu,
             "extent_mm": round(node.extent_mm, 2),
             "necrotic": node.rim_mm is not None,
             "center_lps_mm": [round(float(c), 2) for c in node.center_lps],
@@ -102,15 +101,3 @@ def drawn_truth(patient: Patient, grid: Grid) -> list[dict]:
         for label, node in enumerate(patient.lymph_nodes, 1)
         if ((node.center_lps >= low) & (node.center_lps <= high)).all()
     ]
-
-
-def drawn_mean_hu(node: SimulatedLymphNode) -> float:
-    """Mean attenuation of points spread evenly through a lymph node, before any scanner."""
-    rng = np.random.default_rng(0)  # the same points for all: nothing of it is drawn
-    unit = rng.normal(size=(PROBES, 3))
-    unit *= (rng.random((PROBES, 1)) ** (1 / 3)) / np.linalg.norm(unit, axis=1, keepdims=True)
-    points = (unit * node.radii_mm) @ node.axes.T
-    capsule = node.field(*(points + node.center_lps).T)[0]
-    inside = capsule < 0
-    hu = node.interior_hu(capsule[inside], tuple(points[inside].T.astype(np.float32)))
-    return float(np.mean(hu))

@@ -21,6 +21,7 @@ VISIBLE_CONTRAST_TO_NOISE = 3.0
 # breaches are visible as readers find: 37 % (OCSCC 2022, PMID 35315548). [own choice]
 VISIBLE_VOLUME_MM3 = 4.0
 INVADED_MM3, INVADED_SHARE = 5.0, 0.25  # of the breach inside another structure, for grade 3 [own choice]
+PROBES = 4000  # points whose mean stands for the drawn attenuation: good to 1 HU
 BORDER_MM = 3.0  # around the breach: as far as the point spread reaches
 
 
@@ -55,6 +56,7 @@ def truth_of(patient: Patient, simulation: Simulation, scanner: Scanner) -> list
             "short_axis_mm": round(node.short_axis_mm, 2),
             "volume_mm3": round(float(present[label] * simulation.ct.voxel_volume_mm3), 1),
             "mean_hu": round(float(values.mean()), 1),
+            "attenuation_hu": round(attenuation_hu(node), 1),
             "extent_mm": round(node.extent_mm, 2),
             "visible": signs.visible,
             "breach_cnr": round(signs.contrast_to_noise, 1),
@@ -73,6 +75,18 @@ def truth_of(patient: Patient, simulation: Simulation, scanner: Scanner) -> list
             row["hard_negative"] = node.hard_negative
         rows.append(row)
     return rows
+
+
+def attenuation_hu(node: SimulatedLymphNode) -> float:
+    """Mean drawn attenuation of points spread evenly through a lymph node: no noise, no blur, no partial volume."""
+    rng = np.random.default_rng(0)  # the same points for all: nothing of it is drawn
+    unit = rng.normal(size=(PROBES, 3))
+    unit *= (rng.random((PROBES, 1)) ** (1 / 3)) / np.linalg.norm(unit, axis=1, keepdims=True)
+    points = (unit * node.radii_mm) @ node.axes.T
+    capsule = node.field(*(points + node.center_lps).T)[0]
+    inside = capsule < 0
+    hu = node.interior_hu(capsule[inside], tuple(points[inside].T.astype(np.float32)))
+    return float(np.mean(hu))
 
 
 def lookalikes_of(patient: Patient) -> list[dict]:
