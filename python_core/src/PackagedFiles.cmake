@@ -105,6 +105,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/lymph_nodes/feret.py
   ece_core/lymph_nodes/instances.py
   ece_core/lymph_nodes/levels.py
+  ece_core/lymph_nodes/long_axis.py
   ece_core/lymph_nodes/lymph_node.py
   ece_core/lymph_nodes/measures.py
   ece_core/lymph_nodes/necrosis.py

@@ -27,7 +27,9 @@ def test_a_box_of_voxels_is_measured_with_a_pencil():
     got = measure(Volume(ct, affine), Volume(array, affine), 7)
     assert got["volume_mm3"] == pytest.approx(24 * 0.75)
     assert got["short_axis_mm"] == pytest.approx(1.5)
-    assert got["long_axis_mm"] == pytest.approx(np.sqrt(6**2 + 1.5**2 + 1**2))  # face centres of opposite ends
+    # The two inner voxels of the middle column are 0.75 mm inside, those of the next slice 2.75 mm outside: the surface
+    # stands 0.75 / 3.5 of 3 mm above the upper slice's centre and as far below the lower one's; they are one row apart.
+    assert got["long_axis_mm"] == pytest.approx(np.hypot(3 + 2 * 3 * 0.75 / 3.5, 0.5))
     assert got["centroid_lps_mm"] == pytest.approx((10 + 4 * 0.5, 20 + 3.5 * 0.5, 30 + 1.5 * 3))
     assert got["bounding_box_kji"] == ((1, 2, 3), (3, 6, 6))
     assert (got["mean_hu"], got["sd_hu"]) == pytest.approx((90, 10))

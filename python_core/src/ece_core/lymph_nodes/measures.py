@@ -8,7 +8,8 @@ from scipy import ndimage
 from ece_core.errors import EmptyMaskError, GeometryError
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.axial_sections import axial_sections, largest_piece
-from ece_core.lymph_nodes.feret import maximum_feret_mm, minimum_feret_mm
+from ece_core.lymph_nodes.feret import minimum_feret_mm
+from ece_core.lymph_nodes.long_axis import long_axis_mm
 from ece_core.lymph_nodes.necrosis import necrosis_fraction
 
 FEW_VOXELS = 50  # below this a single voxel moves the volume by more than 2 %
@@ -32,9 +33,9 @@ def measure(ct: Volume, instances: Volume, label: int) -> dict:
     -------
     dict
         ``short_axis_mm``: largest over axial sections of the smallest Feret diameter (section: the largest
-        connected piece in a plane; axial: see :func:`axial_sections`). ``long_axis_mm``: largest Feret diameter in
-        3D. Both from the contour at one half (see ``feret``); for a smooth outline within one voxel.
-        ``volume_mm3``: voxels times voxel volume. ``centroid_lps_mm``: mean of the voxel centres.
+        connected piece in a plane; axial: see :func:`axial_sections`), from the contour at one half (see ``feret``).
+        ``long_axis_mm``: largest Feret diameter in 3D (see ``long_axis``). Both are within one voxel for a smooth
+        outline. ``volume_mm3``: voxels times voxel volume. ``centroid_lps_mm``: mean of the voxel centres.
         ``bounding_box_kji``: half open. ``mean_hu``, ``sd_hu``: over the mask, population formula.
         ``necrosis_fraction``: see ``necrosis``. ``flags``: tuple of plain words.
 
@@ -82,7 +83,7 @@ def _measure_in_box(ct: Volume, instances: Volume, label: int, box: tuple[slice,
     inside = hu[mask.array]
     return {
         "short_axis_mm": short_axis_mm(mask),
-        "long_axis_mm": maximum_feret_mm(mask.array, mask.spacing_mm),
+        "long_axis_mm": long_axis_mm(mask),
         "volume_mm3": inside.size * mask.voxel_volume_mm3,
         "centroid_lps_mm": _centroid(mask),
         "bounding_box_kji": (start, stop),
