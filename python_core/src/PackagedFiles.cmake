@@ -112,15 +112,24 @@ set(ECE_CORE_SCRIPTS
   ece_core/lymph_nodes/signed_distance.py
   ece_core/models/__init__.py
   ece_core/models/bundle.py
+  ece_core/models/cascade.py
+  ece_core/models/coarse_search.py
   ece_core/models/device.py
+  ece_core/models/folding.py
   ece_core/models/import_nnunet.py
+  ece_core/models/label_boxes.py
+  ece_core/models/light_unet.py
   ece_core/models/lymph_node_densenet.py
   ece_core/models/nnunet_checkpoint.py
   ece_core/models/nnunet_unet.py
   ece_core/models/node_classifier.py
+  ece_core/models/probability_ensemble.py
   ece_core/models/recipe.py
   ece_core/models/registry.py
+  ece_core/models/scan_tiles.py
   ece_core/models/segmentation.py
+  ece_core/models/tile_network.py
+  ece_core/models/tiles.py
   ece_core/pipeline/__init__.py
   ece_core/pipeline/analyze.py
   ece_core/pipeline/classify.py
@@ -143,6 +152,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/preprocessing/normalization.py
   ece_core/preprocessing/orientation.py
   ece_core/preprocessing/resample.py
+  ece_core/preprocessing/resample_labels.py
   ece_core/preprocessing/soft_tissue.py
   ece_core/preprocessing/spline.py
   ece_core/preprocessing/window.py
@@ -185,18 +195,34 @@ set(ECE_CORE_SCRIPTS
   ece_core/simulate/truth.py
   ece_core/simulate/vessels.py
   ece_core/training/__init__.py
+  ece_core/training/augmentation.py
   ece_core/training/classification.py
   ece_core/training/crops.py
+  ece_core/training/curves.py
+  ece_core/training/deep_supervision.py
+  ece_core/training/distributed.py
+  ece_core/training/earlier_answers.py
+  ece_core/training/earlier_stage.py
+  ece_core/training/ensemble.py
   ece_core/training/export.py
+  ece_core/training/folds.py
   ece_core/training/labels.py
   ece_core/training/loop.py
+  ece_core/training/losses.py
   ece_core/training/main.py
+  ece_core/training/model_input.py
+  ece_core/training/patches.py
   ece_core/training/planning/__init__.py
   ece_core/training/planning/fingerprint.py
   ece_core/training/planning/plan.py
+  ece_core/training/planning/read_plan.py
   ece_core/training/planning/topology.py
+  ece_core/training/prepared_cases.py
   ece_core/training/segmentation.py
+  ece_core/training/settings.py
   ece_core/training/simulated_data.py
+  ece_core/training/training_case.py
+  ece_core/training/validation.py
   ece_core/worker/__init__.py
   ece_core/worker/__main__.py
   ece_core/worker/child.py

@@ -10,10 +10,10 @@ from ece_core.classes import LABEL_CLASSES, LABEL_SETTINGS
 from ece_core.errors import InputError
 from ece_core.models import load_bundle
 from ece_core.training.export import card
-from ece_core.training.labels import labels_of, network_arguments, value_of_class
+from ece_core.training.labels import UNKNOWN, labels_of, network_arguments, value_of_class
 from ece_core.training.main import load_config, main
-from ece_core.training.segmentation import Patches
-from ece_core.training.simulated_data import UNKNOWN
+from ece_core.training.patches import Patches
+from ece_core.training.settings import stages_of
 
 CONFIG = {
     "task": "segmentation", "name": "tiny", "version": "0.1", "seed": 1, "data_seed": 2, "difficulty": "medium",
@@ -27,10 +27,13 @@ CONFIG = {
 
 @pytest.mark.parametrize(
     ("setting", "targets"),
-    [("apart", [0, 1, 2, 3, 255]), ("metastatic_joined", [0, 1, 2, 2, 255]), ("all_joined", [0, 1, 1, 1, 255])],
+    [
+        ("apart", [0, 1, 2, 3, 255, 255, 255]), ("metastatic_joined", [0, 1, 2, 2, 2, 255, 255]),
+        ("all_joined", [0, 1, 1, 1, 1, 1, 255]),
+    ],
 )
-def test_classes_become_the_outputs_of_their_label(setting, targets):
-    assert value_of_class(LABEL_SETTINGS[setting])[[0, 1, 2, 3, UNKNOWN]].tolist() == targets
+def test_classes_become_the_outputs_of_their_label_where_it_is_known(setting, targets):
+    assert value_of_class(LABEL_SETTINGS[setting])[[0, 1, 2, 3, 4, 5, UNKNOWN]].tolist() == targets
 
 
 @pytest.mark.parametrize("setting", LABEL_SETTINGS)
@@ -54,7 +57,8 @@ def test_training_with_joined_labels_gives_a_bundle_that_says_so(work, setting):
     assert bundle.spec["labels"] == list(labels)
     assert ("target" in bundle.spec) == (setting == "apart")
     assert bundle.network(torch.zeros(1, 1, 16, 16, 16)).shape[1] == len(labels) + 1
-    _, targets = Patches(CONFIG | {"labels": setting}, [work / "data" / "seg_0000.npz"], []).batch(0)
+    (stage,) = stages_of(CONFIG | {"labels": setting})
+    _, targets = Patches(stage, [work / "data" / "seg_0000.npz"], []).batch(0)
     assert set(targets.unique().tolist()) <= {*range(len(labels) + 1), UNKNOWN}
 
 

@@ -127,7 +127,7 @@ def test_too_little_memory_is_said():
 
 def test_the_planned_network_can_be_built_and_keeps_the_shape_of_its_patch():
     topology = topology_of((5, 0.7, 0.7), (8, 32, 32))
-    network = build("DynUNet", network_arguments(topology, 4)).eval()
+    network = build("PlainConvUNet", network_arguments(topology, 4)).eval()
     with torch.inference_mode():
         assert network(torch.zeros(1, 1, *topology.patch_size)).shape == (1, 4, *topology.patch_size)
 

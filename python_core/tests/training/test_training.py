@@ -11,11 +11,11 @@ from ece_core.models import load_bundle
 from ece_core.simulate import simulate_case
 from ece_core.training.classification import Blocks, Patches, signs_loss
 from ece_core.training.crops import Crops, augment, jitter_surface
+from ece_core.training.labels import UNKNOWN
 from ece_core.training.loop import run
+from ece_core.training.losses import loss_function
 from ece_core.training.main import load_config, main
-from ece_core.training.segmentation import Patches as SegmentationPatches
-from ece_core.training.segmentation import loss_function
-from ece_core.training.simulated_data import UNKNOWN, inserted_case
+from ece_core.training.simulated_data import inserted_case
 from safetensors.torch import load_file
 from torch import nn
 
@@ -282,20 +282,6 @@ def test_lymph_nodes_in_real_ct_are_labeled_and_its_targets_are_unknown(a_planni
     assert (classes == UNKNOWN).sum() * 3.0**3 / 1000 == pytest.approx(target_ml, rel=0.35)
     inserted = hu[np.isin(classes, (2, 3))]
     assert -60 < np.median(inserted) < 180, "soft tissue where there was fat"
-
-
-def test_unknown_voxels_are_never_the_middle_of_a_patch(a_planning_ct, tmp_path):
-    path = inserted_case(tmp_path, a_planning_ct, 1, 0, "medium", 3.0)
-    config = {"task": "segmentation", "patch_size": [8, 8, 8], "batch_size": 4, "real_share": 1.0, "seed": 3}
-    patches = SegmentationPatches(config, [], [path])
-    case = patches._case(path)
-    for name, values in (("foreground", (1, 2, 3)), ("metastatic", (2, 3))):
-        voxels = tuple(case[name].T)
-        assert np.isin(case["classes"][voxels], values).all()
-        assert len(voxels[0]) == np.isin(case["classes"], values).sum()
-    images, targets = patches.batch(0)
-    assert images.shape == (4, 1, 8, 8, 8)
-    assert targets.shape == (4, 8, 8, 8)
 
 
 @pytest.mark.parametrize(

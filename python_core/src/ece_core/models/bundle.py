@@ -158,8 +158,14 @@ def verify_bundle(path: Path) -> dict[str, Any]:
     return spec
 
 
-def load_bundle(path: Path, device: str = "cpu") -> Bundle:
+def load_bundle(path: Path, device: str = "cpu", fold: bool = True) -> Bundle:
     """The network with its weights, in eval mode on ``device``.
+
+    Parameters
+    ----------
+    fold
+        Make batch normalization part of the convolutions where the network can (`folding.py`): faster, the same
+        answers. False to go on training, or to save it again.
 
     Raises
     ------
@@ -168,6 +174,7 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     """
     from safetensors.torch import load_file
 
+    from ece_core.models.folding import with_folded_norms
     from ece_core.models.registry import build
 
     spec = verify_bundle(path)
@@ -180,7 +187,8 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
         raise _unfit(spec) from error
     if not fits:
         raise _unfit(spec)
-    network.eval().to(device)
+    network.eval()
+    network = (with_folded_norms(network) if fold else network).to(device)
     return Bundle(spec["name"], spec["version"], spec["task"], spec, spec["weights_sha256"], network)
 
 

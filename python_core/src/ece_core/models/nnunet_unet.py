@@ -3,7 +3,7 @@
 Written after `dynamic_network_architectures` 0.4.4 (Isensee et al., Apache 2.0): PlainConvUNet and ResidualEncoderUNet
 in 3D with instance normalization and leaky ReLU, which is all that nnU-Net's planners ask for. The library itself would
 bring timm, torchvision and huggingface_hub into every installation. Only the last segmentation head is here: those of
-deep supervision serve training.
+deep supervision serve training (`training/deep_supervision.py`).
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ class Encoder(nn.Module):
 
     def __init__(
         self, residual: bool, features: Sequence[int], kernel_sizes: Sequence[Three], strides: Sequence[Three],
-        depths: Sequence[int], **options,
+        depths: Sequence[int], channels: int, **options,
     ) -> None:
         super().__init__()
-        self.stem = ConvStack(1, 1, features[0], kernel_sizes[0], 1, **options) if residual else nn.Identity()
-        inputs = [features[0] if residual else 1, *features[:-1]]
+        self.stem = ConvStack(1, channels, features[0], kernel_sizes[0], 1, **options) if residual else nn.Identity()
+        inputs = [features[0] if residual else channels, *features[:-1]]
         stages: list[nn.Module] = []
         for sizes in zip(depths, inputs, features, kernel_sizes, strides, strict=True):
             stages.append(ResidualStack(*sizes, **options) if residual else nn.Sequential(ConvStack(*sizes, **options)))
@@ -121,18 +121,25 @@ class Decoder(nn.Module):
             self.stages.append(ConvStack(depth, 2 * skip, skip, kernel_sizes[-n - 1], 1, bias=bias, **options))
         self.head = nn.Conv3d(features[0], outputs, 1)
 
-    def forward(self, found):
-        x = found[-1]
+    def decoded(self, found):
+        """Features of every stage, the finest first."""
+        x, stages = found[-1], []
         for up, stage, skip in zip(self.transpconvs, self.stages, reversed(found[:-1]), strict=True):
             x = stage(torch.cat((up(x), skip), 1))
-        return self.head(x)
+            stages.append(x)
+        return stages[::-1]
+
+    def forward(self, found):
+        return self.head(self.decoded(found)[0])
 
 
 class NnunetUNet(nn.Module):
-    """One CT channel to logits of background and classes.
+    """CT, and whatever further channels there are, to logits of background and classes.
 
     Parameters
     ----------
+    outputs, channels
+        Of the logits and of the input.
     residual
         ResidualEncoderUNet instead of PlainConvUNet.
     features, kernel_sizes, strides, depths
@@ -143,11 +150,21 @@ class NnunetUNet(nn.Module):
 
     def __init__(
         self, outputs: int, residual: bool, features: Sequence[int], kernel_sizes: Sequence[Three],
-        strides: Sequence[Three], depths: Sequence[int], decoder_depths: Sequence[int], **options: Any,
+        strides: Sequence[Three], depths: Sequence[int], decoder_depths: Sequence[int], channels: int = 1,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(residual, features, kernel_sizes, strides, depths, **options)
+        self.encoder = Encoder(residual, features, kernel_sizes, strides, depths, channels, **options)
         self.decoder = Decoder(outputs, features, kernel_sizes, strides, decoder_depths, **options)
+        self.decoder_features = tuple(features[:-1])
+
+    @property
+    def head(self) -> nn.Conv3d:
+        return self.decoder.head
+
+    def decoded(self, x):
+        """Features of every stage of the decoder, the finest first."""
+        return self.decoder.decoded(self.encoder(x))
 
     def forward(self, x):
         return self.decoder(self.encoder(x))

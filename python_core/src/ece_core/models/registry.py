@@ -42,15 +42,56 @@ def _nnunet_ensemble(arguments: dict[str, Any]) -> nn.Module:
     return Ensemble(members, arguments["mirror_axes"])
 
 
+def _plain_unet(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.nnunet_unet import NnunetUNet
+
+    arguments = dict(arguments)
+    outputs, channels = arguments.pop("out_channels"), arguments.pop("in_channels")
+    network = NnunetUNet(outputs=outputs, channels=channels, residual=False, **arguments)
+    return network.apply(_he)
+
+
+def _he(module: nn.Module) -> None:
+    """nnU-Net's initial weights (He et al. 2015, for a leaky ReLU of slope 0.01)."""
+    from torch import nn
+
+    if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+        nn.init.kaiming_normal_(module.weight, a=0.01)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _light_unet(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.light_unet import LightUNet
+
+    return LightUNet(**arguments)
+
+
+def _ensemble(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.probability_ensemble import ProbabilityEnsemble
+
+    return ProbabilityEnsemble([build(**arguments["member"]) for _ in range(arguments["members"])])
+
+
+def _cascade(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.cascade import Cascade
+
+    return Cascade(build(**arguments["earlier"]), build(**arguments["full"]))
+
+
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "DynUNet": _unet,
     "DenseNet": _densenet,
     "LymphNodeDenseNet": _lymph_node_densenet,
     "NnunetEnsemble": _nnunet_ensemble,
+    "PlainConvUNet": _plain_unet,
+    "LightUNet": _light_unet,
+    "Ensemble": _ensemble,
+    "Cascade": _cascade,
 }
 
 
-def build(name: str, arguments: dict[str, Any]) -> nn.Module:
+def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
     """The network of that name with fresh weights.
 
     Raises
@@ -58,14 +99,15 @@ def build(name: str, arguments: dict[str, Any]) -> nn.Module:
     ModelError
         The name or the arguments are not ours.
     """
-    if name not in ARCHITECTURES:
+    if architecture not in ARCHITECTURES:
         raise ModelError(
-            f"The model asks for an architecture named {name!r}, which this version does not have.",
+            f"The model asks for an architecture named {architecture!r}, which this version does not have.",
             f"Update ece-core, or use a model made of {', '.join(ARCHITECTURES)}.",
         )
     try:
-        return ARCHITECTURES[name](arguments)
+        return ARCHITECTURES[architecture](arguments)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"The model's arguments do not fit the architecture {name}.", "Export the model again from its training."
+            f"The model's arguments do not fit the architecture {architecture}.",
+            "Export the model again from its training.",
         ) from error

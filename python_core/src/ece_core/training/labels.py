@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ece_core.classes import CLASS_NAMES, LABEL_CLASSES, LABEL_SETTINGS
+from ece_core.classes import CLASS_NAMES, LABEL_CLASSES, LABEL_SETTINGS, LABEL_VALUES
 from ece_core.errors import InputError
+
+UNKNOWN = 255  # voxels that the loss leaves out
 
 
 def labels_of(config: dict[str, Any]) -> tuple[str, ...]:
@@ -40,9 +42,15 @@ def network_arguments(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def value_of_class(labels: tuple[str, ...]) -> np.ndarray:
-    """(256,) uint8: the output that a class's voxels belong to; background and unknown voxels stay what they are."""
-    values = np.arange(256, dtype=np.uint8)
-    for output, label in enumerate(labels, start=1):
-        for name in LABEL_CLASSES[label]:
-            values[CLASS_NAMES.index(name) + 1] = output
+    """(256,) uint8: the output that a voxel with one of LABEL_VALUES belongs to; background stays 0.
+
+    A lymph node that is P or ENE, or of no known class, is ``UNKNOWN`` to a network that has to tell which.
+    """
+    values = np.full(256, UNKNOWN, np.uint8)
+    values[0] = 0
+    output = {name: n for n, label in enumerate(labels, start=1) for name in LABEL_CLASSES[label]}
+    for stated, value in LABEL_VALUES.items():
+        possible = {output[name] for name in LABEL_CLASSES[stated]}
+        if len(possible) == 1:
+            values[value] = possible.pop()
     return values

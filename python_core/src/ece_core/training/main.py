@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ece_core.errors import InputError
-from ece_core.training.labels import labels_of
+from ece_core.training.folds import ALL, parse_fold
 
 TASKS = ("segmentation", "classification")
 
@@ -28,7 +28,10 @@ def load_config(task: str, path: Path) -> dict[str, Any]:
         raise InputError("The training config cannot be read as JSON.", "Start from a file in configs/.") from error
     if not isinstance(config, dict) or config.get("task") != task:
         raise InputError(f"The config is not one for {task}.", "Start from a file in configs/.")
-    labels_of(config)  # refused now rather than after hours of making data
+    if task == "segmentation":  # refused now rather than after hours of making data
+        from ece_core.training.settings import stages_of
+
+        stages_of(config)
     return config
 
 
@@ -39,8 +42,10 @@ def main(
     real_ct: Path | None = None,
     device: str = "cpu",
     report=None,
+    fold: str = ALL,
+    stage: str | None = None,
 ) -> Path:
-    """Train and write the bundle; returns its folder, ``WORK/NAME``.
+    """Train and write the bundle; returns its folder, ``WORK/NAME`` where there are neither folds nor stages.
 
     Parameters
     ----------
@@ -48,17 +53,22 @@ def main(
         Where data, checkpoint, curve and bundle go; by default ``runs/NAME`` in the current folder.
     real_ct
         Folder of real CT as OpenKBP arrays, background for the segmentation.
+    fold, stage
+        Of a segmentation: which patients are kept out, and which stage of its plan to train (default: all of them).
     """
     config = load_config(task, config_path)
+    fold = parse_fold(fold)
+    if task == "classification" and (fold != ALL or stage is not None):
+        raise InputError("A classification has neither folds nor stages.", "Leave out --fold and --stage.")
     work = Path(work) if work is not None else Path("runs") / config["name"]
     work.mkdir(parents=True, exist_ok=True)
     (work / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     if task == "segmentation":
-        from ece_core.training.segmentation import train
-    else:
-        from ece_core.training.classification import train
+        from ece_core.training.segmentation import train as train_segmentation
 
-    checkpoint = train(config, work, device, real_ct, report)
+        return train_segmentation(config, work, device, real_ct, report, fold, stage)
+    from ece_core.training.classification import train
     from ece_core.training.export import export_bundle
 
+    checkpoint = train(config, work, device, real_ct, report)
     return export_bundle(config, checkpoint, work / config["name"], real_ct is not None)

@@ -1,12 +1,15 @@
-"""Train the 3D UNet that finds lymph nodes: `ece train segmentation CONFIG`.
+"""Train a network that finds lymph nodes: `ece train segmentation CONFIG`.
 
-Patches of simulated scans, mixed with patches of real CT into which simulated lymph nodes were inserted. In real CT
-what is inside the target volumes is ignored (there may be real lymph nodes), all else is background. Dice plus
-cross-entropy, AdamW, one cycle.
+Without a plan: patches of simulated scans, mixed with patches of real CT into which simulated lymph nodes were
+inserted. In real CT what is inside the target volumes is ignored (there may be real lymph nodes), all else is
+background. With a plan: the cases of a data set, prepared as planned; of a plan with two stages the low resolution
+first, whose answer is further channels of the full one's input.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,96 +20,171 @@ from torch import nn
 from ece_core.errors import InputError
 from ece_core.models.bundle import Bundle, load_bundle
 from ece_core.models.registry import build
-from ece_core.preprocessing import window
-from ece_core.training.labels import labels_of, network_arguments, value_of_class
+from ece_core.training.curves import need_tensorboard
+from ece_core.training.deep_supervision import DeepSupervision, can_be_supervised
+from ece_core.training.distributed import Processes, processes
+from ece_core.training.earlier_answers import answer_for_next_stage
+from ece_core.training.export import export_segmentation
+from ece_core.training.folds import ALL, NUMBERED, split
+from ece_core.training.labels import labels_of, network_arguments
 from ece_core.training.loop import run
-from ece_core.training.simulated_data import (
-    AIR_HU,
-    LEAST_TARGET_LABEL,
-    UNKNOWN,
-    inserted_case,
-    make,
-    segmentation_case,
-)
+from ece_core.training.losses import deep_loss
+from ece_core.training.patches import Patches
+from ece_core.training.prepared_cases import Prepared, prepare
+from ece_core.training.settings import stages_of
+from ece_core.training.simulated_data import LEAST_TARGET_LABEL, inserted_case, make, segmentation_case
+from ece_core.training.validation import validation
 
-Array = np.ndarray
+Config = dict[str, Any]
 
 
-def loss_function(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Soft Dice over the foreground classes plus cross-entropy, both blind to voxels labeled 255.
+@dataclass(frozen=True)
+class Files:
+    """What a training reads: scans to learn from, real CT with inserted lymph nodes, and scans that are kept out."""
+
+    learned: list[Path]
+    real: list[Path]
+    kept_out: list[Path]
+
+
+def train(
+    config: Config, work: Path, device: str = "cpu", real: Path | None = None, report=None, fold: str = ALL,
+    stage: str | None = None,
+) -> Path:
+    """Train, or go on where a killed run stopped; returns the bundle's folder.
 
     Parameters
     ----------
-    logits
-        (n, c, k, j, i).
-    target
-        (n, k, j, i) int64.
+    work
+        Folder for data, checkpoints, curves and bundles; one per config.
+    real
+        Folder of real CT as OpenKBP arrays, or None. Not used with a plan.
+    fold
+        "0" to "4" keeps a fifth of the patients out; "all" none.
+    stage
+        Of a plan with two stages: only this one.
+
+    With ``start_from``, the folder of a bundle, training begins with that bundle's weights.
     """
-    logits = logits.float()
-    known = (target != UNKNOWN).unsqueeze(1).float()
-    cross_entropy = nn.functional.cross_entropy(logits, target, ignore_index=UNKNOWN)
-    probabilities = logits.softmax(dim=1) * known
-    one_hot = nn.functional.one_hot(target.clamp(max=logits.shape[1] - 1), logits.shape[1]).movedim(-1, 1) * known
-    overlap = (probabilities * one_hot).sum(dim=(0, 2, 3, 4))
-    total = (probabilities + one_hot).sum(dim=(0, 2, 3, 4))
-    dice = (2 * overlap + 1) / (total + 1)
-    # The union of all classes as well: being found matters before being told apart.
-    found = probabilities[:, 1:].sum(1)
-    true = one_hot[:, 1:].sum(1)
-    union_dice = (2 * (found * true).sum() + 1) / (found.sum() + true.sum() + 1)
-    return cross_entropy + (1 - dice[1:].mean()) * 0.5 + (1 - union_dice)
+    stages = stages_of(config)
+    if config.get("tensorboard"):
+        need_tensorboard()
+    with processes(device) as team:
+        _expect_shareable(stages, team)
+        if stage not in (None, *(each.get("stage") for each in stages)):
+            known = ", ".join(each.get("stage", "none") for each in stages)
+            raise InputError(f"There is no stage {stage!r} to train.", f"The config's plan has: {known}.")
+        training = _Training(work, team, real, report if team.is_first else None)
+        if len(stages) == 2:
+            return training.two(stages[0], stages[1], fold, stage)
+        return training.one(stages[0], fold, Path(work))
 
 
-class Patches:
-    """Draws training patches; every draw is determined by (seed, step)."""
-
-    def __init__(self, config: dict[str, Any], simulated: list[Path], real: list[Path]) -> None:
-        self.config, self.size = config, tuple(config["patch_size"])
-        self.simulated, self.real = simulated, real
-        self.values = value_of_class(labels_of(config))
-        self.cases: dict[Path, dict[str, Array]] = {}
-        self.augment = augmentation()
-
-    def _case(self, path: Path) -> dict[str, Array]:
-        if path not in self.cases:
-            with np.load(path) as archive:
-                case = {"hu": archive["hu"], "classes": archive["classes"]}
-            found, metastatic = (case["classes"] > 0), (case["classes"] > 1)
-            case["foreground"], case["metastatic"] = (
-                np.argwhere(mask & (case["classes"] != UNKNOWN)).astype(np.int16) for mask in (found, metastatic)
-            )
-            self.cases[path] = case
-        return self.cases[path]
-
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(n, 1, k, j, i) float32 in [0, 1] and (n, k, j, i) int64."""
-        rng = np.random.default_rng((self.config["seed"], step))
-        rows = []
-        for _ in range(self.config["batch_size"]):
-            files = self.real if self.real and rng.random() < self.config["real_share"] else self.simulated
-            hu, target = self._patch(rng, self._case(files[int(rng.integers(len(files)))]))
-            rows.append((window(hu), self.values[target]))
-        images = torch.from_numpy(np.stack([image for image, _ in rows])[:, None])
-        targets = torch.from_numpy(np.stack([target for _, target in rows]).astype(np.int64))
-        return self.augment(images, targets, rng)
-
-    def _patch(self, rng: np.random.Generator, case: dict[str, Array]) -> tuple[Array, Array]:
-        shape = np.array(case["hu"].shape)
-        size = np.array(self.size)
-        wanted = rng.random()
-        pool = case["metastatic"] if wanted < 0.35 and len(case["metastatic"]) else case["foreground"]
-        if wanted < 0.7 and len(pool):
-            center = pool[int(rng.integers(len(pool)))] + rng.integers(-size // 3, size // 3 + 1)
-        else:
-            center = rng.integers(0, shape)
-        start = np.clip(center - size // 2, 0, np.maximum(shape - size, 0))
-        block = tuple(slice(int(a), int(a + s)) for a, s in zip(start, size, strict=True))
-        hu, target = case["hu"][block], case["classes"][block]
-        pad = [(0, int(s - h)) for s, h in zip(size, hu.shape, strict=True)]
-        return np.pad(hu, pad, constant_values=int(AIR_HU)), np.pad(target, pad)
+def _expect_shareable(stages: list[Config], team: Processes) -> None:
+    least = min(stage["batch_size"] for stage in stages)
+    if least < team.count:
+        raise InputError(
+            f"A batch of {least} cannot be shared by {team.count} processes.",
+            f'Start at most {least} processes, or raise "batch_size" in the config.',
+        )
 
 
-def _real_files(folder: Path | None, config: dict[str, Any]) -> list[Path]:
+class _Training:
+    """One command: where things lie, and who takes part."""
+
+    def __init__(self, work: Path, team: Processes, real: Path | None, report) -> None:
+        self.work, self.team, self.real, self.report = Path(work), team, real, report
+
+    def two(self, low: Config, full: Config, fold: str, only: str | None) -> Path:
+        """The low resolution, then the full one, which learns from answers about cases that were kept out.
+
+        So with a fold, the low resolution of all five has to be trained before the full one of any.
+        """
+        places = [self.work / stage["stage"] for stage in (low, full)]
+        low = {**low, "name": f"{low['name']}-low-resolution"}
+        if only == low["stage"]:
+            return self.one(low, fold, places[0])
+        cases = self._cases(full)
+        bundles = {each: self.one(low, each, places[0]) for each in ([ALL] if fold == ALL else NUMBERED)}
+        if self.team.is_first:
+            for each, bundle in bundles.items():
+                _, kept_out = split(cases, [case.patient for case in cases], each)
+                answer_for_next_stage(bundle, kept_out or cases, _of(fold), self.team.device, self.report)
+        self.team.wait()
+        arguments = {**full["arguments"], "in_channels": 1 + len(labels_of(full))}
+        return self.one({**full, "arguments": arguments, "earlier": _of(fold)}, fold, places[1], bundles[fold])
+
+    def one(self, config: Config, fold: str, place: Path, earlier: Path | None = None) -> Path:
+        """Train one network; returns its bundle."""
+        if fold != ALL:
+            config = {**config, "fold": fold, "name": f"{config['name']}-fold-{fold}"}
+            place = place / f"fold_{fold}"
+        place.mkdir(parents=True, exist_ok=True)
+        files = self._files(config, fold)
+        network = self._network(config)
+        trained: Any = network
+        if config["deep_supervision"] and can_be_supervised(network):
+            trained = DeepSupervision(network).to(self.team.device)
+        trained = trained.to(memory_format=torch.channels_last_3d)
+        optimizer, schedule = optimizer_of(config, trained)
+        parallel = self.team.parallel(trained)
+        patches = Patches(config, files.learned, files.real, (self.team.rank, self.team.count))
+
+        def loss_of(images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return deep_loss(parallel(images), target, config["loss"])
+
+        check = validation(config, files.kept_out, network, self.team.device)
+        checkpoint = run(config, place, trained, optimizer, schedule, patches.batch, loss_of, self.team.device,
+                         self.report, check, self.team.is_first)  # fmt: skip
+        bundle = place / config["name"]
+        if self.team.is_first:
+            export_segmentation(config, checkpoint, bundle, self.real is not None, earlier)
+        self.team.wait()
+        return bundle
+
+    def _network(self, config: Config) -> nn.Module:
+        torch.manual_seed(config["seed"])
+        network = build(config["architecture"], network_arguments(config)).to(self.team.device)
+        if "start_from" in config:
+            network.load_state_dict(_start(config).network.state_dict())
+        return network
+
+    def _files(self, config: Config, fold: str) -> Files:
+        if "plan" in config:
+            cases = self._cases(config)
+            learned, kept_out = split([case.folder for case in cases], [case.patient for case in cases], fold)
+            return Files(learned, [], kept_out)
+        simulated, inserted = self._by_first(partial(_simulate, config, self.work / "data", self.real))
+        learned, kept_out = split(simulated, [path.name for path in simulated], fold)
+        real, _ = split(inserted, [path.name for path in inserted], fold) if inserted else ([], [])
+        return Files(learned, real, kept_out)
+
+    def _cases(self, config: Config) -> list[Prepared]:
+        folder = self.work / "data" / config["stage"]
+        return self._by_first(lambda: prepare(config, folder, self.report))
+
+    def _by_first(self, work):
+        """Done by the first process; the others wait, and then find everything there."""
+        if self.team.is_first:
+            done = work()
+        self.team.wait()
+        return done if self.team.is_first else work()
+
+
+def _of(fold: str) -> str:
+    """Which answers of the earlier stage: of a network that has seen all cases, or of five that had not."""
+    return fold if fold == ALL else "folds"
+
+
+def _simulate(config: Config, data: Path, real: Path | None) -> tuple[list[Path], list[Path]]:
+    data.mkdir(parents=True, exist_ok=True)
+    settings = (config["difficulty"], config["spacing_mm"])
+    arguments = [(data, config["data_seed"], n, *settings) for n in range(config["cases"])]
+    sources = [(data, source, config["data_seed"], n, *settings) for n, source in enumerate(_real_files(real, config))]
+    return make(segmentation_case, arguments, config["jobs"]), make(inserted_case, sources, config["jobs"])
+
+
+def _real_files(folder: Path | None, config: Config) -> list[Path]:
     """Real scans whose targets are large enough to cover the lymph nodes of both sides."""
     if folder is None:
         return []
@@ -121,51 +199,8 @@ def _real_files(folder: Path | None, config: dict[str, Any]) -> list[Path]:
     return chosen
 
 
-def augmentation():
-    """MONAI's random transforms on a batch: geometry for image and target alike, intensity for the image."""
-    from monai.transforms import (
-        RandAdjustContrast,
-        RandAffine,
-        RandGaussianNoise,
-        RandGaussianSmooth,
-        RandScaleIntensity,
-        RandShiftIntensity,
-        RandSimulateLowResolution,
-    )
-
-    affine = RandAffine(prob=0.35, rotate_range=(0.26, 0.26, 0.26), scale_range=(0.15, 0.15, 0.15), cache_grid=False)
-    intensity = [
-        RandGaussianNoise(prob=0.25, std=0.03),
-        RandGaussianSmooth(prob=0.2, sigma_x=(0.4, 1.0), sigma_y=(0.4, 1.0), sigma_z=(0.4, 1.0)),
-        RandScaleIntensity(factors=0.12, prob=0.3),
-        RandShiftIntensity(offsets=0.04, prob=0.3),
-        RandAdjustContrast(prob=0.15, gamma=(0.8, 1.25)),
-        RandSimulateLowResolution(prob=0.25, zoom_range=(0.35, 1.0)),
-    ]
-
-    def apply(images: torch.Tensor, targets: torch.Tensor, rng: np.random.Generator):
-        out_images, out_targets = [], []
-        for image, target in zip(images, targets, strict=True):
-            for transform in (affine, *intensity):
-                transform.set_random_state(int(rng.integers(2**31)))
-            affine.randomize()
-            moved, moved_target = image, target[None].float()
-            if affine._do_transform:
-                moved = affine(image, mode="bilinear", padding_mode="border", randomize=False)
-                moved_target = affine(moved_target, mode="nearest", padding_mode="border", randomize=False)
-            if rng.random() < 0.5:
-                moved, moved_target = moved.flip(-1), moved_target.flip(-1)
-            for transform in intensity:
-                moved = transform(moved)
-            out_images.append(torch.as_tensor(moved).as_subclass(torch.Tensor).clamp(0, 1))
-            out_targets.append(torch.as_tensor(moved_target[0]).as_subclass(torch.Tensor).round().long())
-        return torch.stack(out_images), torch.stack(out_targets)
-
-    return apply
-
-
-def _start(config: dict[str, Any]) -> Bundle:
-    bundle = load_bundle(Path(config["start_from"]))
+def _start(config: Config) -> Bundle:
+    bundle = load_bundle(Path(config["start_from"]), fold=False)
     if tuple(bundle.spec["labels"]) != labels_of(config):
         raise InputError(
             f"The model to start from tells {', '.join(bundle.spec['labels'])} apart, "
@@ -175,40 +210,16 @@ def _start(config: dict[str, Any]) -> Bundle:
     return bundle
 
 
-def train(config: dict[str, Any], work: Path, device: str = "cpu", real: Path | None = None, report=None) -> Path:
-    """Train, or go on where a killed run stopped; returns the last checkpoint.
+def optimizer_of(config: Config, network: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
+    """The optimizer, and its learning rate step by step.
 
-    Parameters
-    ----------
-    work
-        Folder for data, checkpoint and curve; one per config.
-    real
-        Folder of real CT as OpenKBP arrays, or None: then simulated patches only.
-
-    With ``start_from``, the folder of a bundle, training begins with that bundle's weights.
+    ``sgd_polynomial``: SGD with Nesterov momentum 0.99, the rate falls with (1 - step / steps) to the power of 0.9
+    (nnU-Net, which lowers it once per epoch of 250 steps). ``adamw_one_cycle``: up for 15 % of the steps, then down.
     """
-    data = work / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    arguments = [
-        (data, config["data_seed"], n, config["difficulty"], config["spacing_mm"]) for n in range(config["cases"])
-    ]
-    simulated = make(segmentation_case, arguments, config["jobs"])
-    sources = [
-        (data, source, config["data_seed"], n, config["difficulty"], config["spacing_mm"])
-        for n, source in enumerate(_real_files(real, config))
-    ]
-    inserted = make(inserted_case, sources, config["jobs"])
-    torch.manual_seed(config["seed"])
-    network = build(config["architecture"], network_arguments(config)).to(device)
-    if "start_from" in config:
-        network.load_state_dict(_start(config).network.state_dict())
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config["learning_rate"], total_steps=config["steps"], pct_start=0.15
-    )
-    batch = Patches(config, simulated, inserted).batch
-
-    def loss_of(images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return loss_function(network(images), target)
-
-    return run(config, work, network, optimizer, schedule, batch, loss_of, device, report)
+    rate, steps = config["learning_rate"], config["steps"]
+    parameters = network.parameters()
+    if config["optimizer"] == "sgd_polynomial":
+        sgd = torch.optim.SGD(parameters, rate, momentum=0.99, nesterov=True, weight_decay=3e-5)
+        return sgd, torch.optim.lr_scheduler.LambdaLR(sgd, lambda step: max(0.0, 1 - step / steps) ** 0.9)
+    adamw = torch.optim.AdamW(parameters, rate, weight_decay=1e-2)
+    return adamw, torch.optim.lr_scheduler.OneCycleLR(adamw, rate, total_steps=steps, pct_start=0.15)

@@ -62,7 +62,7 @@ def fingerprint_of(dataset: Dataset, report: Callable[[str, float], None] | None
     ----------
     Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, online methods (dataset fingerprint).
     """
-    cases, notes = _training_cases(dataset)
+    cases, notes = training_cases(dataset)
     spacings, sizes, hu, empty = [], [], [], 0
     for done, case in enumerate(cases, start=1):
         instances = case.outlines.instances
@@ -84,7 +84,7 @@ def fingerprint_of(dataset: Dataset, report: Callable[[str, float], None] | None
     return Fingerprint(tuple(spacings), tuple(sizes), intensities(hu), tuple(notes))
 
 
-def _training_cases(dataset: Dataset) -> tuple[list[Case], list[str]]:
+def training_cases(dataset: Dataset) -> tuple[list[Case], list[str]]:
     splits = ("train",) if any(case.split == "train" for case in dataset) else (*SPLITS, None)
     chosen = [case for case in dataset if case.has_ct and case.has_outlines and case.split in splits]
     left = len(dataset) - len(chosen)

@@ -20,7 +20,13 @@ import numpy as np
 from ece_core import __version__
 from ece_core.errors import InputError
 from ece_core.training.planning.fingerprint import Fingerprint
-from ece_core.training.planning.topology import Numbers, Topology, feature_map_values, topology_of
+from ece_core.training.planning.topology import (
+    CONVOLUTIONS_PER_STAGE,
+    Numbers,
+    Topology,
+    feature_map_values,
+    topology_of,
+)
 
 Array = np.ndarray
 
@@ -228,21 +234,23 @@ def _entry(stage: Stage, outputs: int) -> dict[str, Any]:
         "patch_size": list(stage.patch_size),
         "patch_share_of_median": round(prod(stage.patch_size) / prod(stage.median_size), 3),
         "batch_size": stage.batch_size,
-        "architecture": "DynUNet",
+        "architecture": "PlainConvUNet",
         "arguments": network_arguments(stage.topology, outputs),
     }
 
 
 def network_arguments(topology: Topology, outputs: int) -> dict[str, Any]:
-    """Arguments of MONAI's DynUNet with these stages, as a model card names them."""
+    """Arguments of nnU-Net's plain U-Net (`models/nnunet_unet.py`) with these stages, as a model card names them."""
+    stages = len(topology.strides)
     return {
         "in_channels": 1,
         "out_channels": outputs,
-        "kernel_size": [list(kernel) for kernel in topology.kernel_sizes],
+        "features": list(topology.features),
+        "kernel_sizes": [list(kernel) for kernel in topology.kernel_sizes],
         "strides": [list(stride) for stride in topology.strides],
-        "upsample_kernel_size": [list(stride) for stride in topology.strides[1:]],
-        "filters": list(topology.features),
-        "norm_name": "instance",
+        "depths": [CONVOLUTIONS_PER_STAGE] * stages,
+        "decoder_depths": [CONVOLUTIONS_PER_STAGE] * (stages - 1),
+        "bias": True,
     }
 
 
