@@ -15,7 +15,8 @@ from scipy import ndimage
 from ece_core.classes import CLASS_NAMES
 from ece_core.geometry import Volume, affine_from
 from ece_core.preprocessing import resample, sample_block
-from ece_core.simulate import Patient, patch_grid, render, sample_patient, sample_scanner, simulate_case
+from ece_core.simulate import Patient, patch_grid, render, simulate_case
+from ece_core.simulate.case import diagnostic_grid, draw_case
 from ece_core.simulate.insertion import insert, placed
 from ece_core.simulate.population import DIFFICULTIES, sample_classes, sample_lymph_node
 
@@ -117,24 +118,24 @@ def classification_crops(
 ) -> Path:
     """Blocks around the lymph nodes of patient ``number``: ``hu`` int16, ``mask`` uint8 (n, K, J, I), ``label`` 0..2.
 
-    All metastatic lymph nodes and half as many negatives, scanned one by one at diagnostic resolution. Each of class
-    ENE is followed by its counterfactual ``twin``, the same lymph node with its capsule whole, as one more of class P.
-    Both are scanned with the same noise, so where they differ are the ``signs`` of the breach, and nothing else is.
+    All metastatic lymph nodes and half as many negatives, scanned one by one as the cohort ``seed`` scans this patient:
+    with that scanner, pixel and slice (thick slices are common, and they hide signs). Each of class ENE is followed by
+    its counterfactual ``twin``, the same lymph node with its capsule whole, as one more of class P. Both are scanned
+    with the same noise, so where they differ are the ``signs`` of the breach, and nothing else is.
     """
     path = folder / f"crops_{number:04d}.npz"
     if path.exists():
         return path
     rng = np.random.default_rng((seed, number, 22))
-    patient = sample_patient((seed, number), difficulty)
-    scanner = sample_scanner(rng)
-    pixel, slice_mm = float(rng.uniform(0.4, 0.7)), float(rng.choice([0.8, 1.0, 1.25, 1.25, 1.5, 2.0, 2.5]))
+    patient, scanner, _ = draw_case(seed, number, difficulty)
+    _, native_mm = diagnostic_grid(seed, number, difficulty)
     sick = [n for n, node in enumerate(patient.lymph_nodes) if node.class_name != "N"]
     well = [n for n, node in enumerate(patient.lymph_nodes) if node.class_name == "N"]
     chosen = sick + list(rng.permutation(well)[: max(2, len(sick) // 2)])
     rows = []
     for n in map(int, chosen):
         node, phase = patient.lymph_nodes[n], rng.uniform(-0.5, 0.5, 3)
-        scan = partial(_crop, index=n, scanner=scanner, native_mm=(slice_mm, pixel, pixel), phase=phase, shape=shape,
+        scan = partial(_crop, index=n, scanner=scanner, native_mm=native_mm, phase=phase, shape=shape,
                        spacing_mm=spacing_mm)  # fmt: skip
         hu, mask, center = scan(patient)
         signs = np.zeros(mask.shape, np.uint8)
