@@ -106,7 +106,7 @@ def write_page(words: str, figures: dict, models: dict[str, Path], path: Path) -
     lines = [
         "# Results on simulated patients",
         "",
-        "Written by `python scripts/evaluate_models.py WORK`; do not edit.",
+        "Written by `python scripts/evaluate_models.py WORK --previous OLD`; do not edit.",
         "",
         f"{words[0].upper()}{words[1:]}. {date.today().isoformat()}, {platform.system()} {platform.machine()}, CPU. "
         "In brackets: 95 % intervals, bootstrap by patient. **Simulated patients are not patients: these figures say "
