@@ -22,16 +22,30 @@ set(ECE_CORE_SCRIPTS
   ece_core/cli/train.py
   ece_core/errors.py
   ece_core/evaluation/__init__.py
+  ece_core/evaluation/axes.py
   ece_core/evaluation/bootstrap.py
   ece_core/evaluation/calibration.py
   ece_core/evaluation/classification.py
   ece_core/evaluation/cohort.py
+  ece_core/evaluation/confusion.py
+  ece_core/evaluation/evaluated_cohort.py
+  ece_core/evaluation/figure_table.py
+  ece_core/evaluation/froc.py
+  ece_core/evaluation/lymph_node_rows.py
+  ece_core/evaluation/missed_montage.py
   ece_core/evaluation/overlap.py
   ece_core/evaluation/page.py
   ece_core/evaluation/plots.py
   ece_core/evaluation/roc.py
   ece_core/evaluation/segmentation.py
+  ece_core/evaluation/segmentation_page.py
+  ece_core/evaluation/segmentation_tables.py
+  ece_core/evaluation/short_axis.py
+  ece_core/evaluation/strata.py
+  ece_core/evaluation/surface.py
   ece_core/evaluation/table.py
+  ece_core/evaluation/voxel_dice.py
+  ece_core/evaluation/voxels.py
   ece_core/explain/__init__.py
   ece_core/explain/classifier.py
   ece_core/explain/engine.py

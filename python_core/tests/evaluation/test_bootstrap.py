@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from ece_core.evaluation.bootstrap import figure, mean_of_column
+from ece_core.evaluation.bootstrap import figure, mean_figure, mean_of_column, ratio_figure
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def test_value_is_over_all_rows_and_inside_its_interval():
@@ -39,3 +41,29 @@ def test_one_patient_has_no_interval():
 @pytest.mark.parametrize("patients", [[], [np.zeros((0, 1)), np.zeros((0, 1))]])
 def test_no_rows_no_figure(patients):
     assert figure(mean_of_column, patients) is None
+
+
+PATIENTS = st.lists(st.lists(st.integers(0, 1), max_size=4), min_size=1, max_size=6).map(
+    lambda patients: [np.array(values, float) for values in patients]
+)
+
+
+@settings(deadline=None, max_examples=15)
+@given(PATIENTS)
+def test_all_resamples_at_once_are_those_drawn_one_by_one(patients):
+    slow = figure(mean_of_column, [values[:, None] for values in patients])
+    fast = mean_figure(patients)
+    assert (fast is None) == (slow is None)
+    if slow is not None:
+        assert fast == pytest.approx(slow)
+
+
+def test_a_ratio_is_that_of_the_sums():
+    got = ratio_figure(np.array([1.0, 0.0, 6.0]), np.array([2.0, 0.0, 8.0]))
+    assert got["value"] == pytest.approx(7 / 10)
+    assert (got["low"], got["high"]) == pytest.approx((1 / 2, 6 / 8))
+
+
+def test_nothing_below_the_line_is_no_ratio():
+    assert ratio_figure(np.zeros(3), np.zeros(3)) is None
+    assert ratio_figure(np.zeros(0), np.zeros(0)) is None

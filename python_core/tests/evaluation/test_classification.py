@@ -81,7 +81,7 @@ def test_files_hold_what_was_returned(a_cohort):
     metrics = evaluated(a_cohort)
     assert json.loads((a_cohort / "out" / "metrics.json").read_text()) == metrics
     page = (a_cohort / "out" / "index.html").read_text()
-    assert page.count("<svg") == 2
+    assert page.count('src="data:image/png;base64,') == 2
     assert "short axis alone, AUC 0.75" in page
     assert "Research use only. Not a medical device." in page
 

@@ -78,3 +78,49 @@ def test_names_of_the_predictions_do_not_matter(truth, predicted, names):
 def test_dice_does_not_know_left_from_right(truth, predicted, axis):
     flipped = Overlap.of(np.flip(truth, axis), np.flip(predicted, axis))
     assert np.array_equal(Overlap.of(truth, predicted).dice(), flipped.dice())
+
+
+def test_iou_and_pairs_by_hand():
+    overlap = Overlap.of(row("1111022220"), row("3344055550"))
+    assert overlap.iou().tolist() == [[2 / 4, 2 / 4, 0], [0, 0, 1]]
+    assert len(overlap.pairs(0.3)) == 2  # two halves are one match and one false positive
+    assert overlap.pairs(0.5) == [(1, 2)]  # a half is not more than a half
+
+
+def test_as_many_pairs_as_can_be_not_the_best_one_first():
+    # 1 fits 4 well and 5 a little; 2 fits 4 alone: both can be paired.
+    overlap = Overlap.of(row("11111222"), row("54444444"))
+    pairs = {(int(overlap.true_labels[r]), int(overlap.predicted_labels[c])) for r, c in overlap.pairs(0.1)}
+    assert pairs == {(1, 5), (2, 4)}
+
+
+@given(LABELS, LABELS, st.sampled_from([0.0, 0.3, 0.5]))
+def test_pairs_are_one_to_one_above_the_threshold_and_no_matching_is_larger(truth, predicted, above):
+    overlap = Overlap.of(truth, predicted)
+    pairs = overlap.pairs(above)
+    iou = overlap.iou()
+    assert all(iou[pair] > above for pair in pairs)
+    assert len({r for r, _ in pairs}) == len({c for _, c in pairs}) == len(pairs)
+    assert len(pairs) == slow_matching(iou > above)
+
+
+def slow_matching(allowed, first=0):
+    """The size of the largest matching, by trying every partner of every row."""
+    if first == len(allowed):
+        return 0
+    best = slow_matching(allowed, first + 1)
+    for column in np.flatnonzero(allowed[first]):
+        rest = allowed.copy()
+        rest[:, column] = False
+        best = max(best, 1 + slow_matching(rest, first + 1))
+    return best
+
+
+@given(LABELS, LABELS)
+def test_leaving_out_labels_is_counting_without_them(truth, predicted):
+    overlap = Overlap.of(truth, predicted)
+    some = overlap.among(overlap.true_labels != 2, overlap.predicted_labels != 3)
+    other = Overlap.of(np.where(truth == 2, 0, truth), np.where(predicted == 3, 0, predicted))
+    assert some.shared.tolist() == other.shared.tolist()
+    assert some.covered().tolist() == other.covered().tolist()
+    assert some.predicted_voxels.tolist() == other.predicted_voxels.tolist()

@@ -8,34 +8,20 @@ import pytest
 from ece_core.errors import GeometryError, InputError
 from ece_core.evaluation import evaluate_segmentation, metrics_table
 
-from .tiny_cohort import add_case, true_node
+from .tiny_cohort import add_case, true_node, two_scans
 
 
 @pytest.fixture
 def a_cohort(tmp_path):
-    """Two scans, five lymph nodes, three of them found, two false positives."""
-    add_case(
-        tmp_path,
-        "case_0000",
-        truth="__1111__22__33".replace("_", "0"),
-        predicted="__1110_____5_4".replace("_", "0"),  # 1 in part; 2 missed; 3 half; 5 a false positive
-        rows=[true_node("N", 6), true_node("P", 9), true_node("ENE", 16)],
-        probabilities=(0.1, 0.9, 0.2),
-    )
-    add_case(
-        tmp_path,
-        "case_0001",
-        truth="111_2222____".replace("_", "0"),
-        predicted="____2222__77".replace("_", "0"),
-        rows=[true_node("N", 4), true_node("ENE", 8)],
-        probabilities=(0.8, 0.3),
-        ece=True,
-    )
-    return tmp_path
+    return two_scans(tmp_path)
 
 
 def evaluated(root):
     return evaluate_segmentation(root / "predictions", root / "reference", root / "out")
+
+
+def plots_of(root):
+    return (root / "out" / "plots").glob("*.png")
 
 
 def test_every_figure_is_counted_by_hand(a_cohort):
@@ -50,7 +36,49 @@ def test_every_figure_is_counted_by_hand(a_cohort):
     assert metrics["dice_detected"]["value"] == pytest.approx(np.mean(dice))
     assert metrics["dice_detected_ge8mm"]["value"] == pytest.approx(np.mean(dice[1:]))
     assert (metrics["cases"], metrics["lymph_nodes"], metrics["predicted_lymph_nodes"]) == (2, 5, 5)
-    assert metrics["notes"] == []
+    assert metrics["notes"] == [
+        "detection_by_size 10to15mm: not computed: the cohort has no such lymph node.",
+        "detection_by_necrosis necrotic: not computed: the cohort has no such lymph node.",
+        "detection_by_necrosis not necrotic: not computed: the cohort has no such lymph node.",
+    ]
+
+
+def test_outlines_are_counted_by_hand(a_cohort):
+    metrics = evaluated(a_cohort)
+    expected = {
+        "dice_slice": 8 / 13,  # one slice each: 4 shared of 8 and 5, 4 shared of 7 and 6
+        "dice_volume": 8 / 13,
+        "dice_aggregated": 16 / 26,
+        "f1_aggregated": 2 * 3 / (2 * 3 + 2 + 2),  # IoU 3/4, 1/2 and 1; two invented, two missed
+        "hd95_mm": (0.85 + 0.95 + 0) / 3,  # 95th percentiles of 0, 0, 0, 1 and of 0, 1
+        "assd_mm": (1 / (4 + 3) + 1 / (2 + 1) + 0) / 3,
+        "short_axis_bias_mm": (4 - 6) / 3,  # 4 of 6, 16 of 16, 8 of 8 mm
+        "short_axis_error_mm": 2 / 3,
+        "short_axis_inside_repeatability": 2 / 3,
+    }
+    assert {name: metrics[name]["value"] for name in expected} == pytest.approx(expected)
+    rates = {key: figure["value"] for key, figure in metrics["detection_by_size"].items()}
+    assert rates == pytest.approx({"lt5mm": 0, "5to10mm": 2 / 3, "ge15mm": 1})
+
+
+def test_froc_without_a_score_takes_the_predicted_short_axis(a_cohort):
+    metrics = evaluated(a_cohort)
+    assert metrics["froc_score"] == "short_axis_mm"
+    # 5 mm and more: 16, 8 and 4 mm found, one missed; false positives of 28 and 20 mm come first.
+    rates = {rate: figure["value"] for rate, figure in metrics["froc_ge5mm_at"].items()}
+    assert rates == pytest.approx({"0.5": 0, "1": 3 / 4, "2": 3 / 4, "4": 3 / 4, "8": 3 / 4})
+
+
+def test_froc_takes_the_networks_probability_where_all_predictions_hold_it(a_cohort):
+    for name, values in {"case_0000": {1: 0.9, 5: 0.5, 4: 0.8}, "case_0001": {2: 0.7, 7: 0.95}}.items():
+        file = a_cohort / "predictions" / name / "result.json"
+        content = json.loads(file.read_text())
+        for node in content["lymph_nodes"]:
+            node["detection_probability"] = values[node["label"]]
+        file.write_text(json.dumps(content))
+    metrics = evaluated(a_cohort)
+    assert metrics["froc_score"] == "detection_probability"
+    assert metrics["froc_ge5mm_at"]["0.5"]["value"] == pytest.approx(3 / 4)  # 0.95 false, then 0.9, 0.8 and 0.7
 
 
 def test_intervals_hold_their_values(a_cohort):
@@ -71,9 +99,8 @@ def test_files_hold_what_was_returned(a_cohort):
     assert json.loads((a_cohort / "out" / "metrics.json").read_text()) == metrics
     page = (a_cohort / "out" / "index.html").read_text()
     assert "Research use only. Not a medical device." in page
-    assert page.count("<svg") == 1
-    assert "<script" not in page
-    assert 'src="' not in page
+    assert "<script" not in page and "href=" not in page
+    assert page.count('src="') == page.count('src="data:image/png;base64,') == len(list(plots_of(a_cohort)))
     assert "<td>detection rate: short axis at least 8 mm</td><td>0.667</td>" in page
     _Balanced().feed(page)
 
@@ -86,7 +113,7 @@ class _Balanced(HTMLParser):
         self.open = []
 
     def handle_starttag(self, tag, attributes):
-        if tag != "meta":
+        if tag not in ("meta", "img"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attributes):

@@ -50,5 +50,30 @@ def add_case(
     (results / "result.json").write_text(result.to_json())
 
 
-def true_node(class_name: str, short_axis_mm: float, mean_hu: float = 90.0) -> dict:
-    return {"class": class_name, "short_axis_mm": short_axis_mm, "mean_hu": mean_hu}
+def true_node(class_name: str, short_axis_mm: float, mean_hu: float = 90.0, **more) -> dict:
+    return {"class": class_name, "short_axis_mm": short_axis_mm, "mean_hu": mean_hu, **more}
+
+
+def two_scans(root: Path) -> Path:
+    """Two scans, five lymph nodes, three of them found, two false positives.
+
+    Predictions measure 4 mm times their label; they are ENE where their probability is above 0.5, else P.
+    """
+    add_case(
+        root,
+        "case_0000",
+        truth="__1111__22__33".replace("_", "0"),
+        predicted="__1110_____5_4".replace("_", "0"),  # 1 in part; 2 missed; 3 half; 5 a false positive
+        rows=[true_node("N", 6), true_node("P", 9), true_node("ENE", 16)],
+        probabilities=(0.1, 0.9, 0.2),
+    )
+    add_case(
+        root,
+        "case_0001",
+        truth="111_2222____".replace("_", "0"),
+        predicted="____2222__77".replace("_", "0"),
+        rows=[true_node("N", 4), true_node("ENE", 8)],
+        probabilities=(0.8, 0.3),
+        ece=True,
+    )
+    return root

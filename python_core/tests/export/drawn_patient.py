@@ -13,6 +13,7 @@ def a_lymph_node(label=1, class_name="ENE", **changes) -> LymphNode:
         "class_name": class_name,
         "class_probabilities": {"N": 0.1, "P": 0.2, "ENE": 0.7},
         "ece_probability": 0.7,
+        "detection_probability": 0.95,
         "side": "left",
         "level": "II",
         "short_axis_mm": 11.5,

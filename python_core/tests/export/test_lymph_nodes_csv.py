@@ -16,7 +16,8 @@ def test_a_row_by_hand(tmp_path):
     first = rows_of(tmp_path, a_result())[0]
     assert first == {
         "id": "LN1", "label": "1", "class": "ENE", "p_N": "0.1", "p_P": "0.2", "p_ENE": "0.7",
-        "ece_probability": "0.7", "side": "left", "level": "II", "short_axis_mm": "11.5", "long_axis_mm": "17.25",
+        "p_metastatic": "0.9", "ece_probability": "0.7", "detection_probability": "0.95",
+        "side": "left", "level": "II", "short_axis_mm": "11.5", "long_axis_mm": "17.25",
         "volume_mm3": "1500.0", "centroid_l_mm": "10.5", "centroid_p_mm": "-4.0", "centroid_s_mm": "31.0",
         "box_k0": "4", "box_j0": "8", "box_i0": "8", "box_k1": "10", "box_j1": "16", "box_i1": "20",
         "mean_hu": "81.5", "sd_hu": "22.0", "necrosis_fraction": "0.25", "contour_risk": "", "contour_score": "",

@@ -1,7 +1,5 @@
 """A network that cannot tell P from ENE must not seem to."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from ece_core.classes import LABEL_SETTINGS, LABEL_VALUES
@@ -22,14 +20,11 @@ OUTPUTS = {"metastatic_joined": [0.25, 0.75], "all_joined": [1.0]}
 @pytest.fixture
 def segmented(fake_models, a_ct_file, tmp_path):
     def run(setting):
-        def joined(bundle, region, device, report, patch_scale):
-            output = fake_segment(bundle, region, device, report, patch_scale)
-            shares = np.array(OUTPUTS[setting], np.float32)[:, None, None, None]
-            return SimpleNamespace(
-                class_map=output.class_map,
-                working_affine=output.working_affine,
-                class_probabilities=shares * (output.class_map.array > 0),
-            )
+        def joined(*arguments):
+            output = fake_segment(*arguments)
+            shares = np.array(OUTPUTS[setting], np.float32)[:, None]
+            output.class_probabilities = np.repeat(shares, len(output.voxels), axis=1)
+            return output
 
         labels = list(LABEL_SETTINGS[setting])
         fake_models(segment=joined, load=lambda task, folder: a_bundle(task, labels=labels))
@@ -49,6 +44,7 @@ def test_p_and_ene_joined_give_neither(segmented, tmp_path):
     header, row, *_ = (line.split(",") for line in (tmp_path / "table.csv").read_text().splitlines())
     cells = dict(zip(header, row, strict=False))
     assert (cells["class"], cells["p_N"], cells["p_P"], cells["p_ENE"]) == ("metastatic", "0.25", "", "")
+    assert cells["p_metastatic"] == "0.75"
     page = _counts(result.lymph_nodes)
     assert "ENE (also ECE) not judged" in page and ">ENE<" not in page and ">P<" not in page
 
@@ -67,9 +63,10 @@ def test_joined_labels_have_values_of_their_own_in_the_class_map(setting, monkey
     labels = LABEL_SETTINGS[setting]
     ct = a_neck_ct()
     numbers = ct.with_array((np.indices(ct.shape).sum(0) % (len(labels) + 1)).astype(np.uint8))
-    output = SegmentationOutput(numbers, np.zeros((len(labels), *ct.shape), np.float32), ct.affine)
+    output = SegmentationOutput(numbers, np.zeros(0, int), np.zeros((len(labels), 0), np.float32))
     monkeypatch.setattr(segmentation, "segment", lambda *args, **options: output)
-    found = networks.segment(a_bundle("x", labels=list(labels)), ct, "cpu", print, 1.0).class_map.array
+    bundle = a_bundle("x", labels=list(labels))
+    found = networks.segment(bundle, ct, "cpu", print, 1.0, networks.Search()).class_map.array
     for number, name in enumerate(labels, start=1):
         assert (found == LABEL_VALUES[name]).sum() == (numbers.array == number).sum()
     assert set(np.unique(found)) == {0, *(LABEL_VALUES[name] for name in labels)}

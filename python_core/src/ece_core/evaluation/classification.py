@@ -13,7 +13,7 @@ from ece_core.classes import CLASS_NAMES
 from ece_core.evaluation.bootstrap import LEVEL, RESAMPLES, SEED, figure, mean_of_column
 from ece_core.evaluation.calibration import brier, calibration_bins, calibration_error
 from ece_core.evaluation.cohort import EvaluatedCase, read_cases
-from ece_core.evaluation.page import Page, write_evaluation
+from ece_core.evaluation.page import Page, Picture, Section, write_evaluation
 from ece_core.evaluation.plots import line_plot
 from ece_core.evaluation.roc import auc, roc_curve
 from ece_core.evaluation.table import metrics_table_html
@@ -177,15 +177,19 @@ def _page(metrics: dict[str, Any], rows: Array) -> Page:
             for title, key, column in (("model", "auc", PROBABILITY), ("short axis alone", "size_only_auc", SHORT_AXIS))
         ]
         labels = ("1 - specificity", "Sensitivity")
-        plots.append(("ROC, ENE (also ECE) against metastatic without", line_plot(curves, labels, diagonal=True)))
+        title = "ROC, ENE (also ECE) against metastatic without"
+        words = "; ".join(name for name, _ in curves)
+        plots.append(Picture("roc", title, line_plot(curves, labels, diagonal=True), f"{words}."))
     if len(metastatic):
         bins = calibration_bins(metastatic[:, PROBABILITY], _is_ene(metastatic))
         points = [(mean, share) for mean, share, _ in bins]
         labels = ("ECE probability", "Share with ENE")
-        plots.append(("Calibration", line_plot([("10 bins", points)], labels, diagonal=True, dots=True)))
+        image = line_plot([("10 bins", points)], labels, diagonal=True, dots=True)
+        plots.append(Picture("calibration", "Calibration", image))
+    sections = [Section("Plots", pictures=plots)] if plots else []
     counts = ", ".join(f"{metrics['matched'][name]} of {metrics['lymph_nodes'][name]} {name}" for name in CLASS_NAMES)
     summary = f"{metrics['cases']} cases; lymph nodes judged: {counts}. Intervals: 95 %, bootstrap by patient."
-    return Page("ENE (also ECE) per lymph node", summary, metrics_table_html(metrics), plots, metrics["notes"])
+    return Page("ENE (also ECE) per lymph node", summary, metrics_table_html(metrics), sections, metrics["notes"])
 
 
 def _curve(rows: Array, column: int) -> list[tuple[float, float]]:

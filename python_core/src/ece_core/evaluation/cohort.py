@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ece_core.errors import GeometryError, InputError
 from ece_core.evaluation.overlap import Overlap
+from ece_core.evaluation.voxels import LabeledVoxels
 from ece_core.export.result import Result, read_result
 from ece_core.export.seg_nrrd import read_seg_nrrd
 from ece_core.io import read_labelmap
+from ece_core.lymph_nodes.lymph_node import LymphNode
 
 CASES = "case_*"
+CT_NAMES = ("ct.nii.gz", "ct")
 TRUTH_FIX = "Make the cohort again with `ece simulate`."
 
 
@@ -29,6 +33,8 @@ class EvaluatedCase:
         Row of `truth.json` by label: {label, class, short_axis_mm, ...}.
     patient_ece
         Whether the patient has extranodal extension (ENE, also ECE).
+    ct
+        The reference's CT, a file or a DICOM folder; None if it holds none.
     """
 
     name: str
@@ -36,6 +42,21 @@ class EvaluatedCase:
     patient_ece: bool | None
     result: Result
     overlap: Overlap
+    voxels: LabeledVoxels
+    ct: Path | None = None
+
+    @cached_property
+    def nodes(self) -> dict[int, LymphNode]:
+        """Lymph nodes of the result by label."""
+        return {node.label: node for node in self.result.lymph_nodes}
+
+    def true_rows(self) -> list[dict]:
+        """Rows of the truth in the order of ``overlap.true_labels``."""
+        return [self.truth[label] for label in self.overlap.true_labels.tolist()]
+
+    def predicted_nodes(self) -> list[LymphNode | None]:
+        """Lymph nodes of the result in the order of ``overlap.predicted_labels``; None: only the map has it."""
+        return [self.nodes.get(label) for label in self.overlap.predicted_labels.tolist()]
 
 
 def read_cases(predictions: Path, reference: Path) -> Iterator[EvaluatedCase]:
@@ -90,10 +111,12 @@ def _read_case(name: str, predicted_folder: Path, true_folder: Path) -> Evaluate
             f"({true_map.shape} voxels).",
             "Analyze the CT of this cohort again.",
         )
-    overlap = Overlap.of(true_map.array, predicted_map.array)
+    voxels = LabeledVoxels.of(true_map.array, predicted_map.array, true_map.spacing_mm)
+    overlap = Overlap.of(voxels.truth, voxels.predicted)
     if not set(truth) == set(overlap.true_labels.tolist()):
         raise InputError(f"{name}: truth.json and instances.nii.gz list different lymph nodes.", TRUTH_FIX)
-    return EvaluatedCase(name, truth, patient_ece, result, overlap)
+    ct = next((true_folder / ct for ct in CT_NAMES if (true_folder / ct).exists()), None)
+    return EvaluatedCase(name, truth, patient_ece, result, overlap, voxels, ct)
 
 
 def _read_truth(name: str, file: Path) -> tuple[dict[int, dict], bool | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from ece_core.geometry import Array
 
@@ -69,19 +70,53 @@ class Overlap:
                 best[row] = own[self.shared[row, own].argmax()]
         return best
 
-    def dice(self) -> Array:
-        """(R,) float: Dice of each true lymph node, 0 if nothing overlaps it.
+    def counterparts(self) -> list[Array]:
+        """Per true lymph node the columns of the predictions that it is compared with; empty if nothing overlaps it.
 
-        Compared with the union of the predictions whose best overlap it is (one lymph node found in two pieces is not
-        punished twice). If all predictions that overlap it belong to others (several lymph nodes found as one), with
-        the one that shares most with it.
+        The predictions whose best overlap it is (one lymph node found in two pieces is not punished twice). If all
+        predictions that overlap it belong to others (several lymph nodes found as one), the one that shares most.
         """
         best_truth = self.best_truth()
-        values = np.zeros(len(self.true_labels))
-        for row, voxels in enumerate(self.true_voxels):
+        columns = []
+        for row in range(len(self.true_labels)):
             own = np.flatnonzero(best_truth == row)
             if own.size == 0 and self.shared[row].any():
                 own = self.shared[row].argmax(keepdims=True)
-            shared, found = self.shared[row, own].sum(), self.predicted_voxels[own].sum()
-            values[row] = 2 * shared / (voxels + found)
+            columns.append(own)
+        return columns
+
+    def dice(self) -> Array:
+        """(R,) float: Dice of each true lymph node with its counterparts together, 0 if nothing overlaps it."""
+        values = np.zeros(len(self.true_labels))
+        for row, own in enumerate(self.counterparts()):
+            values[row] = 2 * self.shared[row, own].sum() / (self.true_voxels[row] + self.predicted_voxels[own].sum())
         return values
+
+    def iou(self) -> Array:
+        """(R, P) float: intersection over union of every pair."""
+        union = self.true_voxels[:, None] + self.predicted_voxels[None] - self.shared
+        return self.shared / union
+
+    def pairs(self, above_iou: float) -> list[tuple[int, int]]:
+        """(row, column) of as many lymph nodes as can be matched one to one with an IoU above a threshold.
+
+        Among the matchings with most pairs, one with the largest sum of IoU.
+        """
+        iou = self.iou()
+        allowed = iou > above_iou
+        if not allowed.any():
+            return []
+        # A pair more is worth more than all IoU together, which are at most as many as rows or columns.
+        gain = np.where(allowed, min(iou.shape) + 1 + iou, 0.0)
+        rows, columns = linear_sum_assignment(gain, maximize=True)
+        return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if allowed[r, c]]
+
+    def among(self, true: Array, predicted: Array) -> Overlap:
+        """Only these true (R,) bool and predicted (P,) bool lymph nodes, as if there were no others."""
+        return Overlap(
+            self.true_labels[true],
+            self.predicted_labels[predicted],
+            self.shared[np.ix_(true, predicted)],
+            self.true_voxels[true],
+            self.predicted_voxels[predicted],
+        )

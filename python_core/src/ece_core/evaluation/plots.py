@@ -1,13 +1,18 @@
-"""Small line plots as SVG text: no library, no file, readable offline."""
+"""The plots of an evaluation: curves, bars with intervals, errors against size, confusion."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
-SIZE, LEFT, BOTTOM, TOP, RIGHT = 300, 52, 44, 12, 12
-COLORS = ("#1f5fa8", "#c2571a", "#2c7d4f")
+from PIL import Image
+
+from ece_core.evaluation.axes import COLORS, FRAME, WIDTH, Axes
+from ece_core.evaluation.short_axis import LIMITS_95, REPEATABILITY_CV
+from ece_core.geometry import Array
+
 Curve = tuple[str, Sequence[tuple[float, float]]]
+BAND, INNER_BAND = "#fbe8d3", "#f3cfa6"
+GRAY = "#c9d2da"
 
 
 def line_plot(
@@ -17,8 +22,8 @@ def line_plot(
     x_limit: float = 1.0,
     diagonal: bool = False,
     dots: bool = False,
-) -> str:
-    """An SVG of curves over [0, x_limit] by [0, 1].
+) -> Image.Image:
+    """Curves over [0, x_limit] by [0, 1].
 
     Parameters
     ----------
@@ -31,42 +36,96 @@ def line_plot(
     dots
         Mark every point.
     """
-    width, height = LEFT + SIZE + RIGHT, TOP + SIZE + BOTTOM + 18 * len(curves)
-    parts = [f'<rect x="{LEFT}" y="{TOP}" width="{SIZE}" height="{SIZE}" class="frame"/>']
-    for tick in (0, 0.25, 0.5, 0.75, 1):
-        x, y = _place(tick * x_limit, tick, x_limit)
-        parts.append(f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{TOP + SIZE}" class="grid"/>')
-        parts.append(f'<line x1="{LEFT}" y1="{y}" x2="{LEFT + SIZE}" y2="{y}" class="grid"/>')
-        parts.append(f'<text x="{x}" y="{TOP + SIZE + 15}" text-anchor="middle">{tick * x_limit:.3g}</text>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:.3g}</text>')
+    axes = Axes((0, x_limit), (0, 1), axis_titles, legend=len(curves))
     if diagonal:
-        parts.append(f'<line x1="{LEFT}" y1="{TOP + SIZE}" x2="{LEFT + SIZE}" y2="{TOP}" class="chance"/>')
+        axes.line([(0, 0), (x_limit, 1)], FRAME, 1.2, dashed=True)
     for number, (title, points) in enumerate(curves):
-        parts += _curve(number, title, points, x_limit, dots)
-    middle = TOP + SIZE / 2
-    parts.append(
-        f'<text x="{LEFT + SIZE / 2}" y="{TOP + SIZE + 32}" text-anchor="middle">{escape(axis_titles[0])}</text>'
-        f'<text x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">'
-        f"{escape(axis_titles[1])}</text>"
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'role="img">{"".join(parts)}</svg>'
-    )
+        color = COLORS[number % len(COLORS)]
+        axes.line(points, color)
+        if dots:
+            axes.dots(points, color)
+        axes.legend(color, title)
+    return axes.image()
 
 
-def _curve(number: int, title: str, points: Sequence[tuple[float, float]], x_limit: float, dots: bool) -> list[str]:
-    color = COLORS[number % len(COLORS)]
-    places = [_place(x, y, x_limit) for x, y in points]
-    path = " ".join(f"{x},{y}" for x, y in places)
-    parts = [f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>']
-    if dots:
-        parts += [f'<circle cx="{x}" cy="{y}" r="3" fill="{color}"/>' for x, y in places]
-    y = TOP + SIZE + BOTTOM + 8 + 18 * number
-    parts.append(f'<line x1="{LEFT}" y1="{y - 4}" x2="{LEFT + 22}" y2="{y - 4}" stroke="{color}" stroke-width="3"/>')
-    parts.append(f'<text x="{LEFT + 30}" y="{y}">{escape(title)}</text>')
-    return parts
+def bar_plot(groups: Sequence[tuple[str, dict]], y_title: str, marks: Sequence[tuple[str, float]] = ()) -> Image.Image:
+    """Bars of shares with their intervals, and published values as dashed lines.
+
+    Parameters
+    ----------
+    groups
+        (words below the bar, {value, low, high}).
+    marks
+        (words, share).
+    """
+    width = max(WIDTH, 86 * len(groups))
+    ticks = [(n + 0.5, words) for n, (words, _) in enumerate(groups)]
+    axes = Axes((0, len(groups)), (0, 1), ("", y_title), legend=len(marks), x_ticks=ticks, width=width)
+    for n, (_, figure) in enumerate(groups):
+        corners = [(n + 0.18, 0), (n + 0.82, 0), (n + 0.82, figure["value"]), (n + 0.18, figure["value"])]
+        axes.area(corners, COLORS[0])
+        if figure["low"] is not None:
+            axes.line([(n + 0.5, figure["low"]), (n + 0.5, figure["high"])], "#101820", 1.6)
+    for number, (words, share) in enumerate(marks, start=1):
+        axes.line([(0, share), (len(groups), share)], COLORS[number % len(COLORS)], 1.6, dashed=True)
+        axes.legend(COLORS[number % len(COLORS)], words)
+    return axes.image()
 
 
-def _place(x: float, y: float, x_limit: float) -> tuple[float, float]:
-    return round(LEFT + SIZE * x / x_limit, 1), round(TOP + SIZE * (1 - y), 1)
+def error_plot(errors_mm: Array, axis_titles: tuple[str, str], words: str = "lymph nodes") -> Image.Image:
+    """Errors of the short axis against its true size, over the repeatability of readers.
+
+    Parameters
+    ----------
+    errors_mm
+        (n, 2): true short axis, measured minus true.
+    """
+    largest = max(10.0, float(errors_mm[:, 0].max(initial=0)) * 1.05)
+    reach = max(3.0, 1.1 * float(abs(errors_mm[:, 1]).max(initial=0)))
+    axes = Axes((0, largest), (-reach, reach), axis_titles, legend=3)
+    for share, color in ((LIMITS_95 * REPEATABILITY_CV, BAND), (REPEATABILITY_CV, INNER_BAND)):
+        end = min(largest, reach / share)
+        top = [(0.0, 0.0), (end, share * end), (largest, share * end)]
+        axes.area([*top, *((x, -y) for x, y in top[:0:-1])], color)
+    axes.line([(0, 0), (largest, 0)], FRAME, 1.0)
+    axes.dots(errors_mm.tolist(), COLORS[0], 1.8)
+    axes.legend(COLORS[0], words)
+    axes.legend(INNER_BAND, f"repeatability of readers, CV {100 * REPEATABILITY_CV:.1f} %")
+    axes.legend(BAND, "95 % of readings (1.96 CV)")
+    return axes.image()
+
+
+def share_plot(
+    shares: Array, row_names: Sequence[str], column_names: Sequence[str], titles: tuple[str, str]
+) -> Image.Image:
+    """A matrix of shares as squares, the darker the larger, each with its percentage.
+
+    Parameters
+    ----------
+    shares
+        (rows, columns) 0 to 1; NaN where there is nothing to share.
+    titles
+        Of the columns and of the rows.
+    """
+    rows, columns = shares.shape
+    x_ticks = [(n + 0.5, name) for n, name in enumerate(column_names)]
+    y_ticks = [(rows - n - 0.5, SHORT.get(name, name)) for n, name in enumerate(row_names)]
+    axes = Axes((0, columns), (0, rows), titles, x_ticks=x_ticks, y_ticks=y_ticks, width=max(WIDTH, 84 * columns))
+    for row in range(rows):
+        for column in range(columns):
+            share = shares[row, column]
+            left, low = column, rows - row - 1
+            tone = "white" if share != share else _blue(float(share))
+            axes.area([(left, low), (left + 1, low), (left + 1, low + 1), (left, low + 1)], tone)
+            text = "-" if share != share else f"{100 * share:.1f} %"
+            axes.words(left + 0.5, low + 0.5, text, "white" if share > 0.55 else "#1c2733")
+    return axes.image()
+
+
+SHORT = {"background": "backgr.", "no lymph node": "none"}
+
+
+def _blue(share: float) -> str:
+    """White at 0 to the first colour at 1."""
+    end = tuple(int(COLORS[0][n : n + 2], 16) for n in (1, 3, 5))
+    return "#" + "".join(f"{round(255 + (value - 255) * share**0.7):02x}" for value in end)

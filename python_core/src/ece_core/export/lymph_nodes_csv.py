@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from ece_core.classes import CLASS_NAMES
+from ece_core.classes import CLASS_NAMES, LABEL_CLASSES
 from ece_core.export.result import Result
 
 COLUMNS = (
-    "id", "label", "class", *(f"p_{name}" for name in CLASS_NAMES), "ece_probability", "side", "level",
+    "id", "label", "class", *(f"p_{name}" for name in CLASS_NAMES), "p_metastatic", "ece_probability",
+    "detection_probability", "side", "level",
     "short_axis_mm", "long_axis_mm", "volume_mm3", "centroid_l_mm", "centroid_p_mm", "centroid_s_mm",
     "box_k0", "box_j0", "box_i0", "box_k1", "box_j1", "box_i1", "mean_hu", "sd_hu", "necrosis_fraction",
     "contour_risk", "contour_score", "source", "status", "flags",
 )  # fmt: skip
+METASTATIC = LABEL_CLASSES["metastatic"]  # of a network that cannot tell P and ENE apart it is the network's own
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -33,7 +35,10 @@ def _flat(row: dict) -> dict:
     """The nested fields spread over columns."""
     flat = {key: value for key, value in row.items() if not isinstance(value, (dict, list))}
     flat["class"] = row["class"]["name"]
-    flat |= {f"p_{name}": value for name, value in row["class"]["probabilities"].items()}
+    probabilities = row["class"]["probabilities"]
+    flat |= {f"p_{name}": value for name, value in probabilities.items()}
+    if all(name in probabilities for name in METASTATIC):
+        flat["p_metastatic"] = round(sum(probabilities[name] for name in METASTATIC), 9)
     flat |= dict(zip(("centroid_l_mm", "centroid_p_mm", "centroid_s_mm"), row.get("centroid_lps_mm", ()), strict=False))
     for corner, end in zip(row.get("bounding_box_kji", ()), "01", strict=False):
         flat |= {f"box_{axis}{end}": value for axis, value in zip("kji", corner, strict=True)}

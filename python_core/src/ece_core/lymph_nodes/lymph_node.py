@@ -21,6 +21,8 @@ class LymphNode:
         class name, summing to 1.
     ece_probability
         Model output 0 to 1 for extranodal extension (ENE, also ECE), target pENE.
+    detection_probability
+        The segmentation network's probability of lymph node tissue of any class, mean over the voxels, 0 to 1.
     side, level
         ``"left"``, ``"right"`` or ``"midline"``; ``"IA"`` ... ``"VII"``, estimated.
     short_axis_mm, long_axis_mm
@@ -43,6 +45,7 @@ class LymphNode:
     class_name: str
     class_probabilities: dict[str, float]
     ece_probability: float | None = None
+    detection_probability: float | None = None
     side: str | None = None
     level: str | None = None
     short_axis_mm: float | None = None
