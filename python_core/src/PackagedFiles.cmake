@@ -147,6 +147,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/pipeline/__init__.py
   ece_core/pipeline/analyze.py
   ece_core/pipeline/classify.py
+  ece_core/pipeline/detection.py
   ece_core/pipeline/explain.py
   ece_core/pipeline/failure.py
   ece_core/pipeline/heatmaps.py

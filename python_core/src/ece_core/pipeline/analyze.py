@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ece_core.export.result_folder import new_result_folder
+from ece_core.pipeline.detection import detection_probabilities, with_detection
 from ece_core.pipeline.heatmaps import heatmap_entry
 from ece_core.pipeline.networks import CLASSIFICATION, SEGMENTATION
 from ece_core.pipeline.options import AnalyzeOptions
@@ -64,10 +65,11 @@ def analyze(ct: Path, out: Path, options: AnalyzeOptions | None = None, report: 
         region = find_neck(run, scan.volume)
         segmentation = segment_lymph_nodes(run, unet, region)
         instances = separate_lymph_nodes(run, unet, segmentation, scan.volume)
+        detection = detection_probabilities(segmentation, instances)
         del region, segmentation  # the probabilities alone are as large as the CT three times
 
         # What they are: measures, class and ECE probability of each, then of the patient.
-        rows = measure_lymph_nodes(run, scan.volume, instances)
+        rows = with_detection(measure_lymph_nodes(run, scan.volume, instances), detection)
         lymph_nodes = classify_lymph_nodes(run, densenet, scan.volume, instances, rows)
         patient = patient_summary(lymph_nodes, options.patient_model)
 

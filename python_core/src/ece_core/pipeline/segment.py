@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ece_core.export.result_folder import new_result_folder
+from ece_core.pipeline.detection import detection_probabilities, with_detection
 from ece_core.pipeline.networks import SEGMENTATION, labels_of
 from ece_core.pipeline.options import AnalyzeOptions
 from ece_core.pipeline.patient import patient_summary
@@ -37,7 +38,8 @@ def segment(ct: Path, out: Path, options: AnalyzeOptions | None = None, report: 
         (unet,) = load_networks(run, SEGMENTATION)
         segmentation = segment_lymph_nodes(run, unet, find_neck(run, scan.volume))
         instances = separate_lymph_nodes(run, unet, segmentation, scan.volume)
-        rows = measure_lymph_nodes(run, scan.volume, instances)
+        detection = detection_probabilities(segmentation, instances)
+        rows = with_detection(measure_lymph_nodes(run, scan.volume, instances), detection)
         lymph_nodes = class_from_segmentation(segmentation, instances, rows, labels_of(unet))
         result = make_result(run, scan, lymph_nodes, patient_summary(lymph_nodes, run.options.patient_model))
         return write_whole(run, folder, result, instances, {}, scan)
