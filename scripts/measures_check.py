@@ -143,8 +143,8 @@ Written by `python scripts/measures_check.py`; do not edit.
 {number} ellipsoids with diameters in the ratio 1 : 1.3 : 1.8, in five orientations, three spacings and three sizes, at
 positions drawn anywhere between the grid's lines (seed {seed}); {machine}.
 
-- **Short axis**: the largest, over the axial slices, of the smallest Feret (caliper) diameter of the section. Truth: the
-  minor axis of the ellipsoid's central axial section.
+- **Short axis**: the largest, over the axial slices, of the smallest Feret (caliper) diameter of the section. Truth:
+  the minor axis of the ellipsoid's central axial section.
 - **Long axis**: the largest Feret diameter in 3D, from the zero surface of the mask's signed distance. Beside it what
   calipers on the voxels' faces give: half a slice too long or more wherever the body is tilted.
 - **Volume**: voxels times voxel volume; unbiased, since as many voxels are half in as half out.

@@ -30,7 +30,8 @@ def a_case(folder, name="case_0000", flip=False, ct_shape=SHAPE):
     direction = np.diag([-1.0, -1.0, 1.0]) if flip else np.eye(3)
     file = folder / f"{name}.nii.gz"
     write_image(Volume(ct, affine_from(SPACING_MM, (0, 0, 0), direction)), file)
-    voxels = LabeledVoxels.of(truth, predicted, SPACING_MM)
+    affine = affine_from(SPACING_MM, (0, 0, 0), direction)
+    voxels = LabeledVoxels.of(Volume(truth, affine), Volume(predicted, affine))
     result = Result({}, (), "cpu", {}, (), {}, {})
     return EvaluatedCase(name, rows, True, result, Overlap.of(truth, predicted), voxels, file)
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_every_picture_that_is_shown_is_there(a_page):
 
 def test_its_tables_are_whole(a_page):
     widths = [line.count("|") for line in a_page.read_text().splitlines()]
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         assert not (before and after) or before == after
 
 

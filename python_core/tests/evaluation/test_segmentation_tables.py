@@ -102,8 +102,9 @@ def test_numbers_by_size_as_in_the_seed_paper(a_cohort):
 
 def test_a_row_per_lymph_node(a_cohort):
     rows = [row.split(",") for row in tables.lymph_nodes_table(a_cohort).csv().splitlines()]
-    assert rows[1][:6] == ["case_0000", "1", "N", "6.0", "", "0.75"]
-    assert rows[2][5:] == ["0.0", "", "", "", "", "", "0"]  # missed: no outline, no class, no size
+    # Four voxels in a row on one slice: the section of 1 x 4 mm is 1 mm thin.
+    assert rows[1][:7] == ["case_0000", "1", "N", "6.0", "1.0", "", "0.75"]
+    assert rows[2][6:] == ["0.0", "", "", "", "", "", "0"]  # missed: no outline, no class, no size
     predicted = list(csv.DictReader(io.StringIO(tables.predicted_table(a_cohort).csv())))
     assert [row["is_false_positive"] for row in predicted] == ["0", "0", "1", "0", "1"]
 

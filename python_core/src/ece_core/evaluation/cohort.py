@@ -111,7 +111,7 @@ def _read_case(name: str, predicted_folder: Path, true_folder: Path) -> Evaluate
             f"({true_map.shape} voxels).",
             "Analyze the CT of this cohort again.",
         )
-    voxels = LabeledVoxels.of(true_map.array, predicted_map.array, true_map.spacing_mm)
+    voxels = LabeledVoxels.of(true_map, predicted_map)
     overlap = Overlap.of(voxels.truth, voxels.predicted)
     if not set(truth) == set(overlap.true_labels.tolist()):
         raise InputError(f"{name}: truth.json and instances.nii.gz list different lymph nodes.", TRUTH_FIX)

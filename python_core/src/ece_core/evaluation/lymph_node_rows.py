@@ -10,6 +10,7 @@ from ece_core.classes import CLASS_NAMES
 from ece_core.evaluation.cohort import EvaluatedCase
 from ece_core.evaluation.surface import surface_distance
 from ece_core.geometry import Array
+from ece_core.lymph_nodes.measures import short_axis_mm
 
 NOT_FOUND = ""
 
@@ -23,6 +24,8 @@ class TrueRows:
     labels, class_names
     short_axis_mm
         Of the truth.
+    outline_short_axis_mm
+        As our own measure has it on the truth's outline: what is left is the measure's error, not the network's.
     necrotic
         1.0 or 0.0; NaN where the truth does not say.
     covered
@@ -41,6 +44,7 @@ class TrueRows:
     labels: Array
     class_names: Array
     short_axis_mm: Array
+    outline_short_axis_mm: Array
     necrotic: Array
     covered: Array
     dice: Array
@@ -82,6 +86,9 @@ def true_rows(case: EvaluatedCase) -> TrueRows:
         labels=overlap.true_labels,
         class_names=np.array([row["class"] for row in rows], dtype=object),
         short_axis_mm=np.array([row["short_axis_mm"] for row in rows], float),
+        outline_short_axis_mm=np.array(
+            [short_axis_mm(case.voxels.true_mask(label)) for label in overlap.true_labels.tolist()], float
+        ),
         necrotic=np.array([float(row["necrotic"]) if "necrotic" in row else np.nan for row in rows], float),
         covered=overlap.covered(),
         dice=np.where(found, overlap.dice(), np.nan),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ece_core.geometry import Array
+from ece_core.geometry import Array, Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,21 +21,37 @@ class LabeledVoxels:
         (n,) int labels, 0 is background.
     voxels
         Of the whole scan.
-    spacing_mm
-        Along (k, j, i).
+    affine
+        (4, 4), (i, j, k) to LPS mm.
     """
 
     index_kji: Array
     truth: Array
     predicted: Array
     voxels: int
-    spacing_mm: tuple[float, float, float]
+    affine: Array
 
     @classmethod
-    def of(cls, truth: Array, predicted: Array, spacing_mm: tuple[float, float, float]) -> LabeledVoxels:
-        """From two label arrays (K, J, I) on one grid."""
+    def of(cls, true_map: Volume, predicted_map: Volume) -> LabeledVoxels:
+        """From two label maps on one grid."""
+        truth, predicted = true_map.array, predicted_map.array
         where = np.flatnonzero((truth > 0) | (predicted > 0))
         index = np.stack(np.unravel_index(where, truth.shape), axis=-1).astype(np.int32)
-        return cls(
-            index, truth.ravel()[where].astype(int), predicted.ravel()[where].astype(int), truth.size, spacing_mm
-        )
+        labels = (array.ravel()[where].astype(int) for array in (truth, predicted))
+        return cls(index, *labels, truth.size, true_map.affine)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Along (k, j, i)."""
+        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(k), float(j), float(i)
+
+    def true_mask(self, label: int) -> Volume:
+        """One true lymph node in its bounding box, bool."""
+        index = self.index_kji[self.truth == label]
+        low = index.min(axis=0)
+        mask = np.zeros(np.ptp(index, axis=0) + 1, bool)
+        mask[tuple((index - low).T)] = True
+        affine = self.affine.copy()
+        affine[:3, 3] += self.affine[:3, :3] @ low[::-1]
+        return Volume(mask, affine)
