@@ -125,9 +125,9 @@ set(ECE_CORE_SCRIPTS
   ece_core/lymph_nodes/necrosis.py
   ece_core/lymph_nodes/signed_distance.py
   ece_core/models/__init__.py
+  ece_core/models/body_tiles.py
   ece_core/models/bundle.py
   ece_core/models/cascade.py
-  ece_core/models/coarse_search.py
   ece_core/models/device.py
   ece_core/models/folding.py
   ece_core/models/import_nnunet.py
@@ -236,6 +236,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/segmentation.py
   ece_core/training/settings.py
   ece_core/training/simulated_data.py
+  ece_core/training/torchrun.py
   ece_core/training/training_case.py
   ece_core/training/validation.py
   ece_core/worker/__init__.py

@@ -55,12 +55,14 @@ def _plan(asked: argparse.Namespace, console: Console) -> None:
 def _train(asked: argparse.Namespace, console: Console) -> None:
     from ece_core.pipeline.networks import choose_device
     from ece_core.training import main
+    from ece_core.training.torchrun import is_first_process
 
     progress = console.progress()
     bundle = main(asked.task, asked.config, asked.out, asked.real_ct, choose_device(asked.device), progress,
                   asked.fold, asked.stage)  # fmt: skip
     progress.end()
-    _say_bundle(bundle, console)
+    if is_first_process():
+        _say_bundle(bundle, console)
 
 
 def _ensemble(asked: argparse.Namespace, console: Console) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
+
+from ece_core.training.torchrun import number_on_this_computer, process_count
 
 LONGEST_WAIT = timedelta(days=7)  # the first process prepares the data, for hours perhaps; the others wait
 
@@ -60,13 +61,13 @@ def processes(device: str) -> Iterator[Processes]:
     device
         "cpu" or "cuda:N"; of several processes each takes the GPU of its number.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = process_count()
     if count == 1:
         yield Processes(0, 1, device)
         return
     on_gpu = device.startswith("cuda")
     if on_gpu:
-        device = f"cuda:{int(os.environ.get('LOCAL_RANK', '0'))}"
+        device = f"cuda:{number_on_this_computer()}"
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=LONGEST_WAIT)
     try:

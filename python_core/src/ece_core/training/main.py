@@ -8,17 +8,18 @@ from typing import Any
 
 from ece_core.errors import InputError
 from ece_core.training.folds import ALL, parse_fold
+from ece_core.training.torchrun import is_first_process
 
 TASKS = ("segmentation", "classification")
 
 
-def load_config(task: str, path: Path) -> dict[str, Any]:
+def load_config(task: str, path: Path, stage: str | None = None) -> dict[str, Any]:
     """The training settings.
 
     Raises
     ------
     InputError
-        The file cannot be read, or is for another task.
+        The file cannot be read, is for another task, has a setting that cannot be, or not the stage that is asked for.
     """
     if task not in TASKS:
         raise InputError(f"There is no training task named {task!r}.", f"Choose {' or '.join(TASKS)}.")
@@ -31,7 +32,7 @@ def load_config(task: str, path: Path) -> dict[str, Any]:
     if task == "segmentation":  # refused now rather than after hours of making data
         from ece_core.training.settings import stages_of
 
-        stages_of(config)
+        stages_of(config, stage)
     return config
 
 
@@ -56,13 +57,14 @@ def main(
     fold, stage
         Of a segmentation: which patients are kept out, and which stage of its plan to train (default: all of them).
     """
-    config = load_config(task, config_path)
+    config = load_config(task, config_path, stage)
     fold = parse_fold(fold)
     if task == "classification" and (fold != ALL or stage is not None):
         raise InputError("A classification has neither folds nor stages.", "Leave out --fold and --stage.")
     work = Path(work) if work is not None else Path("runs") / config["name"]
     work.mkdir(parents=True, exist_ok=True)
-    (work / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    if is_first_process():
+        (work / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     if task == "segmentation":
         from ece_core.training.segmentation import train as train_segmentation
 

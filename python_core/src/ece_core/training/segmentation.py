@@ -20,7 +20,6 @@ from torch import nn
 from ece_core.errors import InputError
 from ece_core.models.bundle import Bundle, load_bundle
 from ece_core.models.registry import build
-from ece_core.training.curves import need_tensorboard
 from ece_core.training.deep_supervision import DeepSupervision, can_be_supervised
 from ece_core.training.distributed import Processes, processes
 from ece_core.training.earlier_answers import answer_for_next_stage
@@ -66,14 +65,9 @@ def train(
 
     With ``start_from``, the folder of a bundle, training begins with that bundle's weights.
     """
-    stages = stages_of(config)
-    if config.get("tensorboard"):
-        need_tensorboard()
+    stages = stages_of(config, stage)
     with processes(device) as team:
         _expect_shareable(stages, team)
-        if stage not in (None, *(each.get("stage") for each in stages)):
-            known = ", ".join(each.get("stage", "none") for each in stages)
-            raise InputError(f"There is no stage {stage!r} to train.", f"The config's plan has: {known}.")
         training = _Training(work, team, real, report if team.is_first else None)
         if len(stages) == 2:
             return training.two(stages[0], stages[1], fold, stage)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ece_core.errors import InputError, ModelError
+from ece_core.training.curves import need_tensorboard
 from ece_core.training.labels import labels_of
 from ece_core.training.model_input import tile_multiple
 from ece_core.training.planning.read_plan import read_plan, stage_settings
@@ -55,15 +56,21 @@ OPTIONAL = ("labels", "limits", "license", "dataset", "plan", "layout", "bf16", 
             "training_data")  # fmt: skip
 
 
-def stages_of(config: Config) -> list[Config]:
+def stages_of(config: Config, only: str | None = None) -> list[Config]:
     """Complete settings of each network to train, in the order of training: two for a plan of two stages.
 
     What the config says comes first, then its plan, then the recipe.
 
+    Parameters
+    ----------
+    only
+        The stage that is asked for, which must be one of them.
+
     Raises
     ------
     InputError
-        The plan cannot be read, or a setting is missing, unknown or has no sensible value.
+        The plan cannot be read, a setting is missing, unknown or has no sensible value, or what it asks for is not
+        there.
     """
     labels_of(config)
     if "plan" not in config:
@@ -75,6 +82,13 @@ def stages_of(config: Config) -> list[Config]:
         stages = [{**NNUNET, **stage_settings(plan, stage), **config} for stage in plan["stages"]]
     for stage in stages:
         _check(stage)
+    if only not in (None, *(stage.get("stage") for stage in stages)):
+        known = ", ".join(stage.get("stage", "none") for stage in stages)
+        raise InputError(f"There is no stage {only!r} to train.", f"The config's plan has: {known}.")
+    if config.get("tensorboard"):
+        need_tensorboard()
+    if "dataset" in config and not Path(config["dataset"]).is_dir():
+        raise InputError("The data set that the config names is not a folder.", 'Correct "dataset" in the config.')
     return stages
 
 
