@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from ece_core.cli.main import main
 from ece_core.errors import GeometryError, InputError
 from ece_core.evaluation import evaluate_segmentation, metrics_table
 
@@ -121,6 +122,25 @@ class _Balanced(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+
+def test_one_command_writes_page_metrics_tables_and_plots(a_cohort, capsys):
+    out = a_cohort / "out"
+    arguments = ["evaluate", "segmentation", a_cohort / "predictions", a_cohort / "reference", "--out", out]
+    assert main([str(argument) for argument in arguments]) == 0
+    assert "aggregated F1, IoU above 0.3" in capsys.readouterr().out
+    assert {file.name for file in out.iterdir()} == {"index.html", "metrics.json", "plots", "tables"}
+    tables = {file.stem for file in (out / "tables").glob("*.csv")}
+    assert tables >= {
+        "detection",
+        "dice",
+        "froc",
+        "f1_aggregated",
+        "short_axis",
+        "voxel_confusion_by_row",
+        "lymph_nodes",
+    }
+    assert {file.stem for file in plots_of(a_cohort)} >= {"detection_against_overlap", "froc", "short_axis_error"}
 
 
 def test_table_for_the_terminal(a_cohort):

@@ -16,7 +16,7 @@ def add_parser(commands) -> None:
     parser.add_argument("task", choices=TASKS, metavar="TASK", help=" or ".join(TASKS))
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of result folders case_NNNN")
     parser.add_argument("reference", type=Path, metavar="REFERENCE", help="cohort folder of `ece simulate`")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where metrics.json and index.html go")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where page, metrics, tables, plots go")
     add_json_argument(parser)
     parser.set_defaults(run=run)
 

@@ -19,13 +19,14 @@ from ece_core.evaluation.axes import PICTURE_SCALE
 from ece_core.evaluation.figure_table import Table
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; background: #f5f7f9; margin: 0 auto; max-width: 1000px;
+body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; background: #f5f7f9; margin: 0 auto; max-width: 1160px;
        padding: 24px }
 h1 { font-size: 24px; margin: 0 } h2 { font-size: 18px; margin: 32px 0 8px } h3 { font-size: 14px; margin: 0 0 8px }
 .only { background: #fff4d6; border-left: 4px solid #d39b00; padding: 8px 12px }
 table { border-collapse: collapse; background: white; margin: 16px 0; width: 100% }
 caption { text-align: left; padding: 8px 0; font-weight: 600 } caption p { font-weight: 400; margin: 0; color: #44515e }
-td, th { text-align: left; padding: 5px 12px; border-bottom: 1px solid #e2e7ec }
+td, th { text-align: left; padding: 5px 10px; font-size: 14px; border-bottom: 1px solid #e2e7ec }
+td { white-space: nowrap }
 td:not(:first-child), th:not(:first-child) { text-align: right; font-variant-numeric: tabular-nums }
 .plots { display: flex; flex-wrap: wrap; gap: 16px } figure { background: white; margin: 0; padding: 12px }
 figure img { width: 100% } figcaption { color: #44515e; max-width: 480px; font-size: 13px }
@@ -34,12 +35,16 @@ figure img { width: 100% } figcaption { color: #44515e; max-width: 480px; font-s
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A plot: the name of its file without suffix, its title, the image, and a sentence on how to read it."""
+    """A plot: the name of its file without suffix, its title, the image, and a sentence on how to read it.
+
+    ``density``: its pixels per unit of the page.
+    """
 
     name: str
     title: str
     image: Image.Image
     caption: str = ""
+    density: int = PICTURE_SCALE
 
     @cached_property
     def png(self) -> bytes:
@@ -48,9 +53,9 @@ class Picture:
         return buffer.getvalue()
 
     def html(self) -> str:
-        """With the PNG inside, so that the page can be sent alone; two pixels per unit."""
+        """With the PNG inside, so that the page can be sent alone."""
         data = base64.b64encode(self.png).decode("ascii")
-        width = round(self.image.width / PICTURE_SCALE)
+        width = round(self.image.width / self.density)
         caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
         return (
             f'<figure><h3>{escape(self.title)}</h3><img alt="{escape(self.title)}" style="max-width: {width}px" '
@@ -60,7 +65,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: tables, then pictures."""
+    """A part of the page: tables, then pictures. A table that is too long for the page is named."""
 
     title: str
     tables: list[Table] = field(default_factory=list)
@@ -69,6 +74,8 @@ class Section:
     def html(self) -> str:
         tables = "".join(table.html() for table in self.tables)
         pictures = "".join(picture.html() for picture in self.pictures)
+        files = ", ".join(f"tables/{table.name}.csv" for table in self.tables if not table.on_page)
+        tables += f"<p>{escape(files)}</p>" if files else ""
         return f'<h2>{escape(self.title)}</h2>{tables}<div class="plots">{pictures}</div>'
 
 

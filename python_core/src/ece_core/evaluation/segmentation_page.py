@@ -104,10 +104,10 @@ def _missed(cohort: EvaluatedCohort, notes: list[str]) -> Section:
         f"The {min(SHOWN, len(missed))} largest. Outline: the truth, in the color of its class (N green, P yellow, ENE "
         "red); white: predictions nearby. Window -160 to 240 HU."
     )
-    return Section(title, pictures=[Picture("false_negatives", "The largest first", sheet, caption)])
+    return Section(title, pictures=[Picture("false_negatives", "The largest first", sheet, caption, 1)])
 
 
 def _rows(cohort: EvaluatedCohort) -> Section:
     """For a program: what is not on the page."""
     files = [tables.overlap_table, tables.froc_curve_table, tables.lymph_nodes_table, tables.predicted_table]
-    return Section("Also in tables/: curves, and one row per lymph node", [table(cohort) for table in files])
+    return Section("Curves, and one row per lymph node", [table(cohort) for table in files])
