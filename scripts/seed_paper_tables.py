@@ -22,7 +22,7 @@ from ece_core.evaluation.cohort import read_cases
 from ece_core.evaluation.evaluated_cohort import ALL, EvaluatedCohort
 from ece_core.evaluation.figure_table import Table
 from ece_core.evaluation.page import Picture
-from ece_core.evaluation.segmentation import segmentation_metrics
+from ece_core.evaluation.segmentation import cohort_metrics
 from ece_core.evaluation.segmentation_page import segmentation_page
 from ece_core.evaluation.strata import STRATA
 from PIL import Image
@@ -83,7 +83,7 @@ def source_of(folder: Path, cohort: EvaluatedCohort) -> str:
 
 def pictures_of(cohort: EvaluatedCohort) -> list[Picture]:
     """Those of the evaluation's page that stand on this one, in its order."""
-    sections = segmentation_page(cohort, segmentation_metrics(cohort.cases)).sections
+    sections = segmentation_page(cohort, cohort_metrics(cohort)).sections
     found = {picture.name: picture for section in sections for picture in section.pictures}
     return [found[name] for name in PICTURES if name in found]
 

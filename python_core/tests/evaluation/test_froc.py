@@ -36,7 +36,7 @@ def test_a_curve_counted_by_hand():
     assert [froc.at(rate)["value"] for rate in RATES] == [2 / 4, 3 / 4, 3 / 4, 3 / 4, 3 / 4]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(SCANS, st.sampled_from(RATES))
 def test_trying_every_threshold_gives_the_same(scans, rate):
     got = froc_of(scans).at(rate)
@@ -46,7 +46,7 @@ def test_trying_every_threshold_gives_the_same(scans, rate):
         assert got["value"] == pytest.approx(slow_best(scans, rate))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(SCANS)
 def test_more_false_positives_never_find_fewer(scans):
     froc = froc_of(scans)
@@ -54,7 +54,7 @@ def test_more_false_positives_never_find_fewer(scans):
     assert list(x) == sorted(x) and list(y) == sorted(y)
 
 
-@settings(deadline=None, max_examples=4)
+@settings(deadline=None, max_examples=3)
 @given(SCANS.filter(lambda scans: len(scans) > 1 and all(len(found) for found, _ in scans)))
 def test_its_interval_is_that_of_drawing_patients_one_by_one(scans):
     rows = [np.array([[n]], float) for n in range(len(scans))]

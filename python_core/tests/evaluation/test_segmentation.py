@@ -8,6 +8,8 @@ import pytest
 from ece_core.cli.main import main
 from ece_core.errors import GeometryError, InputError
 from ece_core.evaluation import evaluate_segmentation, metrics_table
+from ece_core.evaluation.cohort import read_cases
+from ece_core.evaluation.segmentation import segmentation_metrics
 
 from .tiny_cohort import add_case, true_node, two_scans
 
@@ -21,12 +23,17 @@ def evaluated(root):
     return evaluate_segmentation(root / "predictions", root / "reference", root / "out")
 
 
+def metrics_of(root):
+    """The figures without page, tables and plots."""
+    return segmentation_metrics(list(read_cases(root / "predictions", root / "reference")))
+
+
 def plots_of(root):
     return (root / "out" / "plots").glob("*.png")
 
 
 def test_every_figure_is_counted_by_hand(a_cohort):
-    metrics = evaluated(a_cohort)
+    metrics = metrics_of(a_cohort)
     rates = {key: figure["value"] for key, figure in metrics["detection_rate"].items()}
     assert rates == pytest.approx(
         {"all": 3 / 5, "ge5mm": 3 / 4, "ge8mm": 2 / 3, "ge15mm": 1, "N": 1 / 2, "P": 0, "ENE": 1}
@@ -45,7 +52,7 @@ def test_every_figure_is_counted_by_hand(a_cohort):
 
 
 def test_outlines_are_counted_by_hand(a_cohort):
-    metrics = evaluated(a_cohort)
+    metrics = metrics_of(a_cohort)
     expected = {
         "dice_slice": 8 / 13,  # one slice each: 4 shared of 8 and 5, 4 shared of 7 and 6
         "dice_volume": 8 / 13,
@@ -63,7 +70,7 @@ def test_outlines_are_counted_by_hand(a_cohort):
 
 
 def test_froc_without_a_score_takes_the_predicted_short_axis(a_cohort):
-    metrics = evaluated(a_cohort)
+    metrics = metrics_of(a_cohort)
     assert metrics["froc_score"] == "short_axis_mm"
     # 5 mm and more: 16, 8 and 4 mm found, one missed; false positives of 28 and 20 mm come first.
     rates = {rate: figure["value"] for rate, figure in metrics["froc_ge5mm_at"].items()}
@@ -77,19 +84,19 @@ def test_froc_takes_the_networks_probability_where_all_predictions_hold_it(a_coh
         for node in content["lymph_nodes"]:
             node["detection_probability"] = values[node["label"]]
         file.write_text(json.dumps(content))
-    metrics = evaluated(a_cohort)
+    metrics = metrics_of(a_cohort)
     assert metrics["froc_score"] == "detection_probability"
     assert metrics["froc_ge5mm_at"]["0.5"]["value"] == pytest.approx(3 / 4)  # 0.95 false, then 0.9, 0.8 and 0.7
 
 
 def test_intervals_hold_their_values(a_cohort):
-    rate = evaluated(a_cohort)["detection_rate"]["all"]
+    rate = metrics_of(a_cohort)["detection_rate"]["all"]
     assert rate["low"] == pytest.approx(1 / 2)  # only the second patient drawn: 1 of 2
     assert rate["high"] == pytest.approx(2 / 3)
 
 
 def test_leaving_out_small_predictions_trades_detection_for_false_positives(a_cohort):
-    froc = evaluated(a_cohort)["froc"]  # predictions measure 4 mm times their label; 8 mm and more: P, ENE, ENE
+    froc = metrics_of(a_cohort)["froc"]  # predictions measure 4 mm times their label; 8 mm and more: P, ENE, ENE
     by_size = {p["minimum_short_axis_mm"]: (p["detection_rate_ge8mm"], p["false_positives_per_scan"]) for p in froc}
     assert by_size[0] == by_size[8] == pytest.approx((2 / 3, 1.0))
     assert by_size[10] == by_size[15] == pytest.approx((1 / 3, 1.0))  # label 2 (8 mm) goes
@@ -144,7 +151,7 @@ def test_one_command_writes_page_metrics_tables_and_plots(a_cohort, capsys):
 
 
 def test_table_for_the_terminal(a_cohort):
-    table = metrics_table(evaluated(a_cohort)).splitlines()
+    table = metrics_table(metrics_of(a_cohort)).splitlines()
     assert table[0].split() == ["Figure", "Value", "Low", "High"]
     assert any(line.split()[-3:] == ["0.600", "0.500", "0.667"] for line in table if "detection rate: all" in line)
 
@@ -156,17 +163,18 @@ def test_an_end_of_an_interval_that_was_not_computed_is_a_dash():
 
 def test_what_does_not_occur_is_absent_and_said(tmp_path):
     add_case(tmp_path, "case_0000", "0110", "0110", [true_node("N", 6)])
-    metrics = evaluated(tmp_path)
+    metrics = metrics_of(tmp_path)
     assert set(metrics["detection_rate"]) == {"all", "ge5mm", "N"}
     assert metrics["froc"] == []
     assert "detection_rate ENE: not computed: the cohort has no such lymph node." in metrics["notes"]
     assert metrics["detection_rate"]["all"] == {"value": 1.0, "low": None, "high": None}
+    evaluated(tmp_path)
     assert "NaN" not in (tmp_path / "out" / "metrics.json").read_text()
 
 
 def test_a_cohort_without_detections_has_no_dice(tmp_path):
     add_case(tmp_path, "case_0000", "0110", "0000", [true_node("N", 6)])
-    metrics = evaluated(tmp_path)
+    metrics = metrics_of(tmp_path)
     assert "dice_detected" not in metrics
     assert "dice_detected: not computed: no lymph node was detected." in metrics["notes"]
     assert metrics["false_positives_per_scan"]["value"] == 0

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 MASKS = arrays(bool, (4, 5, 4)).filter(np.any)
 SPACING_MM = (3.0, 0.5, 0.7)
-FEW = settings(deadline=None, max_examples=20)
+FEW = settings(deadline=None, max_examples=12)
 
 
 def between(one, other, spacing_mm=SPACING_MM):

@@ -40,19 +40,19 @@ def volume(mask, spacing_mm):
     return Volume(mask, affine_from(spacing_mm))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(MASKS, st.sampled_from([(1.0, 1.0, 1.0), (3.0, 0.5, 0.7)]))
 def test_every_pair_of_points_gives_the_same(mask, spacing_mm):
     assert long_axis_mm(volume(mask, spacing_mm)) == pytest.approx(slow_long_axis(mask, np.array(spacing_mm)), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(MASKS)
 def test_with_cubic_voxels_it_is_the_feret_diameter_of_the_contour_at_one_half(mask):
     assert long_axis_mm(volume(mask, (0.8,) * 3)) == pytest.approx(maximum_feret_mm(mask, (0.8,) * 3), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(MASKS, st.sampled_from([0, 1, 2]))
 def test_it_does_not_know_left_from_right(mask, axis):
     one, other = (long_axis_mm(volume(array, (3.0, 0.5, 0.7))) for array in (mask, np.flip(mask, axis)))

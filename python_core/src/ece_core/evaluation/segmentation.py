@@ -57,17 +57,18 @@ def evaluate_segmentation(predictions: Path, reference: Path, out: Path) -> dict
         A label map or a CT is not on the grid of its case. Nothing is written.
     """
     cohort = EvaluatedCohort.of(list(read_cases(predictions, reference)))
-    metrics = _metrics(cohort)
+    metrics = cohort_metrics(cohort)
     write_evaluation(out, metrics, segmentation_page(cohort, metrics))
     return metrics
 
 
 def segmentation_metrics(cases: list[EvaluatedCase]) -> dict[str, Any]:
     """The figures of :func:`evaluate_segmentation`, without files."""
-    return _metrics(EvaluatedCohort.of(cases))
+    return cohort_metrics(EvaluatedCohort.of(cases))
 
 
-def _metrics(cohort: EvaluatedCohort) -> dict[str, Any]:
+def cohort_metrics(cohort: EvaluatedCohort) -> dict[str, Any]:
+    """The same of a cohort that was counted already."""
     notes: list[str] = []
     metrics: dict[str, Any] = {
         "task": "segmentation",
