@@ -229,6 +229,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/patches.py
   ece_core/training/planning/__init__.py
   ece_core/training/planning/fingerprint.py
+  ece_core/training/planning/first_config.py
   ece_core/training/planning/plan.py
   ece_core/training/planning/read_plan.py
   ece_core/training/planning/topology.py

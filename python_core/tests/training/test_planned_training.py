@@ -254,6 +254,11 @@ def test_folds_and_stages_that_are_not_there_are_refused(a_training, tmp_path, c
     assert not (tmp_path / "out").exists()
 
 
+def test_real_ct_is_no_background_for_a_data_set_of_real_scans(a_training, tmp_path):
+    with pytest.raises(InputError, match="does not say what for.*Leave out --real-ct"):
+        main("segmentation", a_training(), tmp_path / "out", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("plan", "words"),
     [

@@ -224,6 +224,28 @@ def test_plan_of_a_folder_is_one_file_to_read(an_nnunet_folder, tmp_path, capsys
 
 
 @pytest.mark.parametrize(
+    ("classes", "setting"),
+    [
+        ({"N", "P", "ENE"}, "apart"), ({"N", "ENE"}, "metastatic_joined"), ({"N"}, "all_joined"),
+        ({"P", "ENE"}, "all_joined"), ((), "all_joined"),
+    ],
+)
+def test_labels_follow_from_the_classes_that_are_named(classes, setting):
+    assert Fingerprint((), (), {}, classes=frozenset(classes)).label_setting == setting
+
+
+def test_the_config_beside_the_plan_is_written_once(an_nnunet_folder, tmp_path, capsys):
+    config = tmp_path / "out" / "segmentation.json"
+    for _ in range(2):
+        assert main(["train", "plan", str(an_nnunet_folder), "--out", str(tmp_path / "out")]) == 0
+        written = json.loads(config.read_text())
+        config.write_text(json.dumps(written | {"steps": 7}))
+    assert (written["steps"], written["labels"]) == (7, "all_joined")
+    assert "kept as it was" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["labels"] == ["lymph_node"]
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["absent"], "data set is not a folder"),

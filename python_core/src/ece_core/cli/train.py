@@ -34,22 +34,28 @@ def run(asked: argparse.Namespace, console: Console) -> None:
 
 
 def _plan(asked: argparse.Namespace, console: Console) -> None:
-    from ece_core.classes import CLASS_NAMES
+    from ece_core.classes import LABEL_SETTINGS
     from ece_core.io.datasets import load_dataset
     from ece_core.training.planning import fingerprint_of, write_plan
+    from ece_core.training.planning.first_config import write_first_config
 
     dataset = load_dataset(asked.config, asked.layout)
     progress = console.progress()
     fingerprint = fingerprint_of(dataset, progress)
     progress.end()
     path = (asked.out or Path("runs") / "plan") / "plan.json"
-    stages = write_plan(path, dataset.title, fingerprint, CLASS_NAMES, asked.memory_gb)
+    labels = fingerprint.label_setting
+    stages = write_plan(path, dataset.title, fingerprint, LABEL_SETTINGS[labels], asked.memory_gb)
+    config = path.with_name("segmentation.json")
+    is_new = write_first_config(config, asked.config, asked.layout, path, labels)
     console.event({"event": "result", "id": None, "folder": str(path.parent)})
     for stage in stages:
         console.say(stage.sentence())
     for note in fingerprint.notes:
         console.say(note)
     console.say(f"Plan: {path}")
+    console.say(f"Config{'' if is_new else ' (kept as it was)'}: {config}")
+    console.say(f"Next step: ece train segmentation {config}")
 
 
 def _train(asked: argparse.Namespace, console: Console) -> None:

@@ -92,6 +92,8 @@ class Patches:
         return case, None
 
     def _load(self, path: Path) -> TrainingCase:
+        if path.is_dir():  # stays on disk; hundreds of files left open would be more than a computer allows
+            return load_case(path, self.normalization, self.earlier)
         if path not in self.cases:
             self.cases[path] = load_case(path, self.normalization, self.earlier)
         return self.cases[path]

@@ -66,12 +66,22 @@ def train(
     With ``start_from``, the folder of a bundle, training begins with that bundle's weights.
     """
     stages = stages_of(config, stage)
+    _expect_use_of_real_ct(config, real)
     with processes(device) as team:
         _expect_shareable(stages, team)
         training = _Training(work, team, real, report if team.is_first else None)
         if len(stages) == 2:
             return training.two(stages[0], stages[1], fold, stage)
         return training.one(stages[0], fold, Path(work))
+
+
+def _expect_use_of_real_ct(config: Config, real: Path | None) -> None:
+    needed = ("real_share", "real_cases", "real_least_target_ml")
+    if real is not None and ("plan" in config or any(key not in config for key in needed)):
+        raise InputError(
+            "Real CT as background is given, but the config does not say what for.",
+            f"Leave out --real-ct, or set {', '.join(needed)} in a config without a plan (configs/segmentation.json).",
+        )
 
 
 def _expect_shareable(stages: list[Config], team: Processes) -> None:

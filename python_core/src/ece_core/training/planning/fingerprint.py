@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ece_core.classes import CLASS_NAMES
 from ece_core.errors import InputError
 from ece_core.io.datasets import Case, Dataset
 from ece_core.io.datasets.case import SPLITS
@@ -31,12 +32,22 @@ class Fingerprint:
         Mean, SD, minimum, maximum and percentiles over the voxels of lymph nodes, every case with the same weight.
     notes
         What was left out, and why.
+    classes
+        Of the lymph nodes, as far as the data set names them: some of N, P and ENE.
     """
 
     spacings_mm: tuple[Triple, ...]
     sizes: tuple[tuple[int, int, int], ...]
     foreground_hu: dict[str, float]
     notes: tuple[str, ...] = ()
+    classes: frozenset[str] = frozenset()
+
+    @property
+    def label_setting(self) -> str:
+        """The finest of LABEL_SETTINGS for which there are lymph nodes to learn from."""
+        if self.classes >= set(CLASS_NAMES):
+            return "apart"
+        return "metastatic_joined" if "N" in self.classes and len(self.classes) > 1 else "all_joined"
 
 
 def fingerprint_of(dataset: Dataset, report: Callable[[str, float], None] | None = None) -> Fingerprint:
@@ -63,13 +74,14 @@ def fingerprint_of(dataset: Dataset, report: Callable[[str, float], None] | None
     Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, online methods (dataset fingerprint).
     """
     cases, notes = training_cases(dataset)
-    spacings, sizes, hu, empty = [], [], [], 0
+    spacings, sizes, hu, empty, classes = [], [], [], 0, set[str]()
     for done, case in enumerate(cases, start=1):
         instances = case.outlines.instances
         if instances is not None:
             axial, orientation = to_axial(case.ct.volume)
             spacings.append(axial.spacing_mm)
             sizes.append((int(axial.shape[0]), int(axial.shape[1]), int(axial.shape[2])))
+            classes |= {node.class_name for node in case.outlines.lymph_nodes if node.class_name is not None}
             inside = axial.array[orientation.apply(instances.array) > 0]
             empty += inside.size == 0
             if inside.size:
@@ -81,7 +93,7 @@ def fingerprint_of(dataset: Dataset, report: Callable[[str, float], None] | None
         notes.append(f"{len(cases) - len(spacings)} of {len(cases)} cases have no outlined lymph nodes: left out.")
     if empty:
         notes.append(f"{empty} cases have no lymph node: their grids count, their HU do not.")
-    return Fingerprint(tuple(spacings), tuple(sizes), intensities(hu), tuple(notes))
+    return Fingerprint(tuple(spacings), tuple(sizes), intensities(hu), tuple(notes), frozenset(classes))
 
 
 def training_cases(dataset: Dataset) -> tuple[list[Case], list[str]]:
