@@ -12,7 +12,6 @@ from ece_core.geometry import Array
 
 Curve = tuple[str, Sequence[tuple[float, float]]]
 BAND, INNER_BAND = "#fbe8d3", "#f3cfa6"
-GRAY = "#c9d2da"
 
 
 def line_plot(
@@ -48,27 +47,22 @@ def line_plot(
     return axes.image()
 
 
-def bar_plot(groups: Sequence[tuple[str, dict]], y_title: str, marks: Sequence[tuple[str, float]] = ()) -> Image.Image:
-    """Bars of shares with their intervals, and published values as dashed lines.
+def bar_plot(groups: Sequence[tuple[str, dict]], y_title: str) -> Image.Image:
+    """Bars of shares with their intervals.
 
     Parameters
     ----------
     groups
         (words below the bar, {value, low, high}).
-    marks
-        (words, share).
     """
     width = max(WIDTH, 86 * len(groups))
     ticks = [(n + 0.5, words) for n, (words, _) in enumerate(groups)]
-    axes = Axes((0, len(groups)), (0, 1), ("", y_title), legend=len(marks), x_ticks=ticks, width=width)
+    axes = Axes((0, len(groups)), (0, 1), ("", y_title), x_ticks=ticks, width=width)
     for n, (_, figure) in enumerate(groups):
         corners = [(n + 0.18, 0), (n + 0.82, 0), (n + 0.82, figure["value"]), (n + 0.18, figure["value"])]
         axes.area(corners, COLORS[0])
         if figure["low"] is not None:
             axes.line([(n + 0.5, figure["low"]), (n + 0.5, figure["high"])], "#101820", 1.6)
-    for number, (words, share) in enumerate(marks, start=1):
-        axes.line([(0, share), (len(groups), share)], COLORS[number % len(COLORS)], 1.6, dashed=True)
-        axes.legend(COLORS[number % len(COLORS)], words)
     return axes.image()
 
 

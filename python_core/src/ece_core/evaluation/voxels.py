@@ -37,8 +37,8 @@ class LabeledVoxels:
         truth, predicted = true_map.array, predicted_map.array
         where = np.flatnonzero((truth > 0) | (predicted > 0))
         index = np.stack(np.unravel_index(where, truth.shape), axis=-1).astype(np.int32)
-        labels = (array.ravel()[where].astype(int) for array in (truth, predicted))
-        return cls(index, *labels, truth.size, true_map.affine)
+        labels = [array.ravel()[where].astype(int) for array in (truth, predicted)]
+        return cls(index, labels[0], labels[1], truth.size, true_map.affine)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

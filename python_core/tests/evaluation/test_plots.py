@@ -1,0 +1,70 @@
+"""What is drawn where it should be: pixels of the plots, found by their colors."""
+
+import numpy as np
+import pytest
+from ece_core.evaluation.axes import (
+    BOTTOM,
+    COLORS,
+    HEIGHT,
+    LEFT,
+    LEGEND,
+    PICTURE_SCALE,
+    RIGHT,
+    TOP,
+    WIDTH,
+    round_numbers,
+)
+from ece_core.evaluation.plots import BAND, INNER_BAND, bar_plot, error_plot, line_plot, share_plot
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def places(image, color):
+    """(n, 2) x and y in the frame, 0 to 1 from its lower left corner, of the pixels of a color."""
+    wanted = [int(color[n : n + 2], 16) for n in (1, 3, 5)]
+    rows, columns = np.nonzero((np.asarray(image).astype(int) - wanted == 0).all(axis=-1))
+    x, y = (columns / PICTURE_SCALE - LEFT) / WIDTH, 1 - (rows / PICTURE_SCALE - TOP) / HEIGHT
+    return np.stack([x, y], axis=-1)[(y > 0.005) & (y <= 1.01)]
+
+
+def test_a_picture_has_room_for_its_legend():
+    image = line_plot([("one", [(0, 0), (1, 1)]), ("two", [])], ("x", "y"))
+    unit = (LEFT + WIDTH + RIGHT, TOP + HEIGHT + BOTTOM + 2 * LEGEND)
+    assert image.size == tuple(PICTURE_SCALE * side for side in unit)
+
+
+def test_a_curve_runs_through_its_points():
+    drawn = places(line_plot([("half", [(0, 0.25), (2, 0.25)])], ("x", "y"), x_limit=2), COLORS[0])
+    assert drawn[:, 1].mean() == pytest.approx(0.25, abs=0.01)
+    assert (drawn[:, 0].min(), drawn[:, 0].max()) == pytest.approx((0, 1), abs=0.02)
+
+
+def test_a_bar_is_as_high_as_its_value():
+    figure = {"value": 0.6, "low": None, "high": None}
+    drawn = places(bar_plot([("a", figure)], "share"), COLORS[0])
+    assert drawn[:, 1].max() == pytest.approx(0.6, abs=0.01)
+    assert np.ptp(drawn[:, 0]) == pytest.approx(0.64, abs=0.02)
+
+
+def test_the_bands_are_the_readers_repeatability():
+    image = error_plot(np.array([[10.0, 0.0]]), ("x", "y"))  # 0 to 10.5 mm, -3 to 3 mm
+    for color, share in ((BAND, 1.96 * 0.078), (INNER_BAND, 0.078)):
+        drawn = places(image, color)
+        edge = drawn[np.abs(drawn[:, 0] - 10 / 10.5) < 0.01]
+        assert (edge[:, 1].max() - 0.5) * 6 == pytest.approx(10 * share, abs=0.05)
+        assert (0.5 - edge[:, 1].min()) * 6 == pytest.approx(10 * share, abs=0.05)
+
+
+def test_a_share_of_one_is_the_darkest_and_one_of_nothing_is_blank():
+    image = share_plot(np.array([[1.0, 0.0], [np.nan, 0.5]]), ("a", "b"), ("c", "d"), ("Predicted", "True"))
+    drawn = places(image, COLORS[0])
+    assert drawn[:, 0].max() <= 0.51 and drawn[:, 1].min() >= 0.49  # upper left only
+    assert len(drawn) > 0.8 * (PICTURE_SCALE * WIDTH / 2) * (PICTURE_SCALE * HEIGHT / 2)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-2, 1e3))
+def test_ticks_are_few_evenly_spaced_and_inside(low, extent):
+    values = [value for value, _ in round_numbers(low, low + extent)]
+    assert 2 <= len(values) <= 6
+    assert values[0] >= low - 1e-6 * extent and values[-1] <= low + extent * (1 + 1e-6)
+    assert np.diff(values) == pytest.approx(np.diff(values)[0], rel=1e-6)
