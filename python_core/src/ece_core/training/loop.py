@@ -52,7 +52,7 @@ def run(
     """
     checkpoint = work / "checkpoint.pt"
     precision = precision_of(config, device)
-    scaler = torch.amp.GradScaler("cuda", enabled=precision is torch.float16)
+    scaler = torch.amp.GradScaler(device.split(":")[0], enabled=precision is torch.float16)
     start, total, before = _resume(checkpoint, config, network, optimizer, schedule, scaler)
     network.train().to(memory_format=torch.channels_last_3d)
     curves = Curves(work if first else None, start, config.get("tensorboard", False))
