@@ -65,7 +65,8 @@ def test_training_with_joined_labels_gives_a_bundle_that_says_so(work, setting):
 def test_apart_is_the_default_and_changes_nothing():
     assert labels_of(CONFIG) == ("N", "P", "ENE")
     assert network_arguments(CONFIG) == CONFIG["arguments"]
-    assert card(CONFIG, False)["target"] == "pENE"
+    (stage,) = stages_of(CONFIG)
+    assert card(stage, False)["target"] == "pENE"
     shipped = Path(__file__).parents[3] / "configs"
     for task in ("segmentation", "classification"):
         config = json.loads((shipped / f"{task}.json").read_text())

@@ -42,6 +42,7 @@ def test_a_trained_bundle_names_its_plan_and_runs(a_training, tmp_path):
     assert bundle.spec["labels"] == ["N", "P", "ENE"]
     assert bundle.spec["input"]["normalization"] == {"clip_hu": [-100.0, 200.0], "subtract_hu": 60.0, "divide_hu": 40.0}
     assert bundle.spec["input"]["tile_multiple"] == [2, 4, 4]
+    assert bundle.spec["input"]["mirror_axes"] == [0, 1, 2]
     assert "user's own data set" in bundle.spec["training_data"]
     assert "Nothing is known to us" in bundle.spec["intended_use"]
     assert bundle.spec["license"] == "unstated"

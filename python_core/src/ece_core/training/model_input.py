@@ -20,7 +20,13 @@ def model_input(config: dict[str, Any]) -> dict[str, Any]:
         entries |= {"recipe": config["recipe"], "normalization": config["normalization"]}
     else:
         entries["window_hu"] = list(WINDOW_HU)
-    return entries | {"tile_size": config["tile_size"], "tile_multiple": tile_multiple(config["arguments"])}
+    from ece_core.training.augmentation import LOOKS
+
+    return entries | {
+        "tile_size": config["tile_size"],
+        "tile_multiple": tile_multiple(config["arguments"]),
+        "mirror_axes": list(LOOKS[config["augmentation"]].mirror),  # seen in training: may be mirrored to be surer
+    }
 
 
 def tile_multiple(arguments: dict[str, Any]) -> list[int]:
