@@ -24,7 +24,7 @@ $(VENV)/ready: constraints.txt python_core/pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q --upgrade pip
-	$(RUN) -m pip install -q -c constraints.txt -e "./python_core[analysis,test,dev]" \
+	$(RUN) -m pip install -q -c constraints.txt -e "./python_core[analysis,cpu,test,dev]" \
 		slicer-core "trame-slicer[standalone]" PySide6_Essentials
 	touch $@
 

@@ -50,6 +50,12 @@ def test_options_reach_the_analysis(ece, a_ct_file, tmp_path):
     assert [entry["method"] for entry in read_result(tmp_path / "b").heatmaps] == ["gradcam"]
 
 
+def test_full_search_is_a_switch(ece, a_ct_file, tmp_path):
+    assert ece("segment", a_ct_file, tmp_path / "a").code == 0
+    assert ece("segment", a_ct_file, tmp_path / "b", "--full-search").code == 0
+    assert [read_result(tmp_path / name).search["mode"] for name in "ab"] == ["fast", "full"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

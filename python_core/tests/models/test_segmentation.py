@@ -92,4 +92,5 @@ def test_smaller_tiles_give_nearly_the_same(a_bundle):
 def test_the_real_architecture_runs(a_segmentation_bundle):
     output = segment(load_bundle(a_segmentation_bundle), a_bright_box(), "cpu")
     assert output.class_map.array.shape == (30, 40, 50)
+    assert output.class_probabilities.shape == (3, (output.class_map.array > 0).sum())
     assert np.isfinite(output.class_probabilities).all()

@@ -19,27 +19,28 @@ def a_bundle(task, **spec):
     return SimpleNamespace(**summary, spec=spec, summary=lambda: summary)
 
 
-def segment(bundle, region, device, tell, patch_scale):
+def segment(bundle, region, device, tell, patch_scale, search):
     """Class P where it is bright, with all its probability; ten tiles."""
     for tile in range(10):
         tell(tile / 10)
     class_map = np.where(region.array >= BRIGHT_HU, 2, 0).astype(np.uint8)
-    probabilities = np.zeros((3, *region.shape), np.float32)
-    probabilities[1][class_map == 2] = 1
+    voxels = np.flatnonzero(class_map)
+    probabilities = np.zeros((3, len(voxels)), np.float32)
+    probabilities[1] = 1
     return SimpleNamespace(
-        class_map=region.with_array(class_map), class_probabilities=probabilities, working_affine=region.affine
+        class_map=region.with_array(class_map), voxels=voxels, class_probabilities=probabilities, engine="fake"
     )
 
 
 def slow_segment(seconds, step_s=0.02):
     """Reports all the time, as a network over many small tiles does."""
 
-    def segment_slowly(bundle, region, device, tell, patch_scale):
+    def segment_slowly(bundle, region, device, tell, patch_scale, search):
         started = time.perf_counter()
         while (elapsed := time.perf_counter() - started) < seconds:
             tell(elapsed / seconds)
             time.sleep(step_s)
-        return segment(bundle, region, device, tell, patch_scale)
+        return segment(bundle, region, device, tell, patch_scale, search)
 
     return segment_slowly
 
@@ -63,6 +64,8 @@ def install(patch=setattr, **changes):
     fakes = {
         "choose_device": lambda name: "cpu",
         "load": lambda task, folder: a_bundle(task),
+        "fast_by_default": lambda bundle: True,
+        "can_mirror": lambda bundle: False,
         "segment": segment,
         "classify": classify,
         "heatmaps": heatmaps,

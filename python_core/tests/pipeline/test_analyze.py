@@ -95,10 +95,10 @@ def test_cancel_in_any_stage_leaves_nothing(stage, fake_models, a_ct_file, tmp_p
 def test_memory_running_out_means_smaller_tiles_and_a_warning(fake_models, a_ct_file, tmp_path):
     from fake_networks import segment
 
-    def needs_small_tiles(bundle, region, device, report, patch_scale):
+    def needs_small_tiles(bundle, region, device, report, patch_scale, search):
         if patch_scale == 1:
             raise MemoryError
-        return segment(bundle, region, device, report, patch_scale)
+        return segment(bundle, region, device, report, patch_scale, search)
 
     fake_models(segment=needs_small_tiles)
     result = analyze(a_ct_file, tmp_path / "out")

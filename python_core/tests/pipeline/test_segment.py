@@ -1,10 +1,11 @@
 """Finding lymph nodes alone."""
 
 import numpy as np
+import pytest
 from ece_core.export.result import read_result
 from ece_core.geometry import Volume, affine_from
 from ece_core.io import write_image
-from ece_core.pipeline import segment
+from ece_core.pipeline import AnalyzeOptions, segment
 from fake_networks import a_bundle, a_neck_ct
 from fake_networks import segment as fake_segment
 
@@ -19,10 +20,9 @@ def test_segment_calls_no_ece(fake_models, a_ct_file, tmp_path):
 
 
 def test_class_is_the_mean_of_the_segmentation_over_the_lymph_node(fake_models, a_ct_file, tmp_path):
-    def undecided(bundle, region, device, report, patch_scale):
-        output = fake_segment(bundle, region, device, report, patch_scale)
-        inside = output.class_map.array > 0
-        output.class_probabilities[:, inside] = np.array([[0.125], [0.125], [0.25]])  # background has the other half
+    def undecided(*arguments):
+        output = fake_segment(*arguments)
+        output.class_probabilities[:] = np.array([[0.125], [0.125], [0.25]])  # background has the other half
         return output
 
     fake_models(segment=undecided)
@@ -32,11 +32,9 @@ def test_class_is_the_mean_of_the_segmentation_over_the_lymph_node(fake_models, 
 
 
 def test_what_the_network_doubts_is_left_out_and_the_others_are_numbered_anew(fake_models, a_ct_file, tmp_path):
-    def doubts_the_upper_one(bundle, region, device, report, patch_scale):
-        output = fake_segment(bundle, region, device, report, patch_scale)
-        dim = region.array < 300
-        output.class_probabilities[1][dim & (output.class_map.array > 0)] = 0.7
-        output.class_probabilities[1][region.array >= 300] = 0.6
+    def doubts_the_upper_one(bundle, region, *arguments):
+        output = fake_segment(bundle, region, *arguments)
+        output.class_probabilities[1] = np.where(region.array.ravel()[output.voxels] < 300, 0.7, 0.6)
         return output
 
     everything = segment_with(fake_models, doubts_the_upper_one, 0.5, a_ct_file, tmp_path / "all")
@@ -59,3 +57,36 @@ def test_coarse_voxels_are_warned_of(fake_models, tmp_path):
         write_image(Volume(ct.array, affine_from((slice_mm, 2.0, 2.0))), tmp_path / f"{slice_mm}.nii.gz")
         warnings = segment(tmp_path / f"{slice_mm}.nii.gz", tmp_path / f"out_{slice_mm}").warnings
         assert [words in each for each in warnings] == [True] if words else warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("device", "options", "known", "mode"),
+    [
+        pytest.param("cpu", {}, True, "fast", id="the default on a CPU"),
+        pytest.param("cpu", {"full_search": True}, True, "full", id="as asked"),
+        pytest.param("cpu", {}, False, "full", id="nobody knows what fast search misses with this model"),
+        pytest.param("cuda:0", {}, True, "full", id="a GPU has the time"),
+    ],
+)
+def test_how_lymph_nodes_were_looked_for_stands_in_the_result(
+    device, options, known, mode, fake_models, a_ct_file, tmp_path
+):
+    asked = []
+
+    def remembers(*arguments):
+        asked.append(arguments[-1])
+        return fake_segment(*arguments)
+
+    fake_models(segment=remembers, choose_device=lambda name: device, fast_by_default=lambda bundle: known)
+    segment(a_ct_file, tmp_path / "out", AnalyzeOptions(**options))
+    assert read_result(tmp_path / "out").search == {"mode": mode, "mirrored": False, "engine": "fake"}
+    assert [search.fast for search in asked] == [mode == "fast"]
+
+
+def test_a_model_that_does_not_allow_mirroring_is_not_mirrored_and_that_is_said(fake_models, a_ct_file, tmp_path):
+    result = segment(a_ct_file, tmp_path / "out", AnalyzeOptions(mirror=True))
+    assert result.search["mirrored"] is False
+    assert any("was not made for mirrored images; it was used without mirroring" in each for each in result.warnings)
+    fake_models(can_mirror=lambda bundle: True)
+    allowed = segment(a_ct_file, tmp_path / "again", AnalyzeOptions(mirror=True))
+    assert allowed.search["mirrored"] is True and allowed.warnings == ()

@@ -3,7 +3,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 from ece_core.geometry import Volume
-from ece_core.preprocessing import to_axial
+from ece_core.preprocessing import Orientation, to_axial
 
 ALL = [(p, s) for p in permutations(range(3)) for s in product((1, -1), repeat=3)]
 
@@ -30,3 +30,14 @@ def test_columns_rows_and_slices_point_where_they_are_asked_to(toward, signs):
     turned, orientation = to_axial(volume, toward)
     assert np.sign(np.diag(turned.affine[:3, :3])).tolist() == list(signs)
     assert (orientation.undo(turned.array) == volume.array).all()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2), (1, 2, 0)])
+@pytest.mark.parametrize("flipped", [(False, False, False), (True, False, True), (False, True, False)])
+def test_voxels_of_the_turned_array_are_found_again_in_the_first(order, flipped):
+    array = np.arange(2 * 3 * 4).reshape(2, 3, 4)
+    orientation = Orientation(order, flipped)
+    turned = orientation.apply(array)
+    index = np.argwhere(np.ones(turned.shape))
+    found = orientation.undo_index(index, turned.shape)
+    assert array[tuple(found.T)].tolist() == turned[tuple(index.T)].tolist()

@@ -12,12 +12,12 @@ from ece_core.worker import warm_process
 MINUTES = 600
 
 
-def deaf(bundle, region, device, report, patch_scale):
+def deaf(bundle, region, device, report, patch_scale, search):
     """A long step that never reports, so that it cannot be asked to stop."""
     time.sleep(MINUTES)
 
 
-def killed(bundle, region, device, report, patch_scale):
+def killed(bundle, region, device, report, patch_scale, search):
     """As the kernel does it when memory is gone."""
     os.kill(os.getpid(), 9)
 

@@ -151,6 +151,7 @@ def test_lines_that_are_no_request_get_an_error_and_the_worker_goes_on(line, id,
         pytest.param({"explain": "gradcam"}, "not a list", id="explain is text"),
         pytest.param({"speed": "fast"}, "does not exist", id="unknown option"),
         pytest.param({"device": 1}, "device is not text", id="device a number"),
+        pytest.param({"full_search": "yes"}, "full_search is neither true nor false", id="a switch is text"),
     ],
 )
 def test_options_that_are_wrong(options, words, the_worker, a_ct_file, tmp_path):

@@ -11,6 +11,7 @@ from ece_core.cli.arguments import (
     add_explain_argument,
     add_patient_model_argument,
     add_run_arguments,
+    add_search_arguments,
     read_options,
 )
 from ece_core.cli.console import Console
@@ -23,6 +24,7 @@ def add_parser(commands) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help=OUT_HELP)
     add_explain_argument(parser)
     add_patient_model_argument(parser)
+    add_search_arguments(parser)
     add_run_arguments(parser)
     parser.set_defaults(run=run)
 

@@ -21,6 +21,15 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
+def add_search_arguments(parser: argparse.ArgumentParser) -> None:
+    """--full-search and --mirror."""
+    parser.add_argument(
+        "--full-search", action="store_true",
+        help="look closely everywhere, also on a CPU (default there: only where a coarse pass finds something)",
+    )  # fmt: skip
+    parser.add_argument("--mirror", action="store_true", help="average over mirrored images where the model allows it")
+
+
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print progress and result as JSON lines")
 
@@ -52,6 +61,9 @@ def read_options(asked: argparse.Namespace) -> AnalyzeOptions:
         given["explain"] = read_methods(asked.explain)
     if hasattr(asked, "patient_model"):
         given["patient_model"] = asked.patient_model
+    for name in ("full_search", "mirror"):
+        if hasattr(asked, name):
+            given[name] = getattr(asked, name)
     return AnalyzeOptions(**given)
 
 

@@ -34,6 +34,8 @@ class Result:
         One {name, version, task, sha256} per network used.
     device
         ``"cpu"``, ``"cuda:0"`` ...
+    search
+        {mode (fast or full), mirrored, engine}: how lymph nodes were looked for; empty where they were given.
     seconds
         Seconds per stage, in the order in which the stages ran.
     warnings
@@ -57,6 +59,7 @@ class Result:
     patient: dict[str, Any]
     lymph_nodes: tuple[LymphNode, ...] = ()
     heatmaps: tuple[dict[str, Any], ...] = ()
+    search: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
     research_use_only: str = field(default=RESEARCH_USE_ONLY)
 
@@ -93,6 +96,7 @@ class Result:
                 values[name] = tuple(_list(content[name], dict if name != "warnings" else str))
             for name in ("software", "seconds", "input", "patient"):
                 _expect(isinstance(content[name], dict))
+            _expect(isinstance(content.get("search", {}), dict))
             for heatmap in values["heatmaps"]:
                 _expect(_is_inside(heatmap["file"]) and isinstance(heatmap["method"], str))
             labels = [lymph_node.label for lymph_node in values["lymph_nodes"]]

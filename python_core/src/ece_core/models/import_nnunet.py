@@ -120,6 +120,8 @@ def _bundle(
     tile = {"tile_size": _ours(configuration["patch_size"], axes), "tile_multiple": _total(member["strides"])}
     card |= {"architecture": "NnunetEnsemble", "arguments": arguments}
     card["input"] = {**_input(plans, configuration, axes, choice), **tile}
+    if not choice.mirror:  # else it always mirrors
+        card["input"]["mirror_axes"] = sorted(forward[axis] for axis in checkpoints[0].mirror_axes)
     return card, network.eval()
 
 

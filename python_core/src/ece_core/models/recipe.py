@@ -48,6 +48,8 @@ class Recipe:
     def padded(self, array: Array, size: tuple[int, int, int]) -> tuple[Array, tuple[int, int, int]]:
         """At least one tile large, and where the array begins in it: air is added at the far ends."""
         margins = [(0, max(0, s - n)) for s, n in zip(size, array.shape, strict=True)]
+        if not np.any(margins):
+            return array, (0, 0, 0)
         return np.pad(array, margins, constant_values=self.normalization(AIR_HU)), (0, 0, 0)
 
     def tile_weight(self, size: tuple[int, int, int]) -> Array:
@@ -79,7 +81,7 @@ class NnunetRecipe(Recipe):
     least_tissue = 0.0
 
     def working(self, axial: Volume) -> Volume:
-        array = resample_cubic(self.normalization(axial.array), axial.spacing_mm, self.spacing_mm)
+        array = resample_cubic(axial.array, axial.spacing_mm, self.spacing_mm, self.normalization)
         scales = [n_in / n_out for n_in, n_out in zip(axial.shape, array.shape, strict=True)]
         k, j, i = (old * scale for old, scale in zip(axial.spacing_mm, scales, strict=True))
         first = axial.to_lps([0.5 * scale - 0.5 for scale in scales])
@@ -87,6 +89,8 @@ class NnunetRecipe(Recipe):
 
     def padded(self, array: Array, size: tuple[int, int, int]) -> tuple[Array, tuple[int, int, int]]:
         short = [max(0, s - n) for s, n in zip(size, array.shape, strict=True)]
+        if not any(short):
+            return array, (0, 0, 0)
         k, j, i = (n // 2 for n in short)
         return np.pad(array, [(n // 2, n - n // 2) for n in short]), (k, j, i)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -51,14 +51,39 @@ def _loaded(path: Path, changed_ns: int) -> Bundle:
     return load_bundle(path)
 
 
+@dataclass(frozen=True)
+class Search:
+    """How lymph nodes are looked for: closely only where a coarse pass sees candidates; with mirrored images, too."""
+
+    fast: bool = False
+    mirror: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {"mode": "fast" if self.fast else "full", "mirrored": self.mirror}
+
+
+def fast_by_default(bundle: Bundle) -> bool:
+    """Whether it is known of the segmentation that fast search misses next to nothing."""
+    from ece_core.models import segmentation
+
+    return segmentation.fast_by_default(bundle)
+
+
+def can_mirror(bundle: Bundle) -> bool:
+    """Whether the segmentation's card allows mirrored images."""
+    from ece_core.models import segmentation
+
+    return bool(segmentation.mirror_axes_of(bundle))
+
+
 def segment(
-    bundle: Bundle, region: Volume, device: str, report: Callable[[float], None], patch_scale: float
+    bundle: Bundle, region: Volume, device: str, report: Callable[[float], None], patch_scale: float, search: Search
 ) -> SegmentationOutput:
     """Class map on the region's grid, in LABEL_VALUES, and probabilities in the order of :func:`labels_of`."""
     from ece_core.models import segmentation
 
     labels = labels_of(bundle)
-    output = segmentation.segment(bundle, region, device, report, patch_scale=patch_scale)
+    output = segmentation.segment(bundle, region, device, report, patch_scale, search.fast, search.mirror)
     if labels == CLASS_NAMES:
         return output
     values = [0, *(LABEL_VALUES[name] for name in labels)]

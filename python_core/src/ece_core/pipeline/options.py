@@ -27,6 +27,10 @@ class AnalyzeOptions:
         How lymph nodes become one patient probability, a key of PATIENT_MODELS.
     series_uid
         Which series of a DICOM folder that holds several.
+    full_search
+        Let the network look closely everywhere, also on a CPU, where it else looks only at what a coarse pass found.
+    mirror
+        Average over mirrored images where the model allows it: slower, a little better at best.
 
     Raises
     ------
@@ -39,6 +43,8 @@ class AnalyzeOptions:
     explain: tuple[str, ...] = ("gradcam", "guided-backprop")
     patient_model: str = "noisy-or"
     series_uid: str | None = None
+    full_search: bool = False
+    mirror: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "explain", tuple(dict.fromkeys(self.explain)))

@@ -34,6 +34,7 @@ class Run:
     device: str = ""
     warnings: list[str] = field(default_factory=list)
     bundles: list[Bundle] = field(default_factory=list)
+    search: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def start(cls, options: AnalyzeOptions, stages: Sequence[str], report: Report) -> Run:
@@ -85,6 +86,7 @@ def make_result(
         software={"name": "ece_core", "version": __version__},
         models=tuple(bundle.summary() for bundle in run.bundles),
         device=run.device,
+        search=dict(run.search),
         seconds=dict(run.clock.seconds),
         warnings=tuple(run.warnings),
         input={

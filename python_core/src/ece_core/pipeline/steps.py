@@ -34,14 +34,24 @@ def find_neck(run: Run, ct: Volume) -> Volume:
 
 def segment_lymph_nodes(run: Run, bundle: Bundle, region: Volume) -> SegmentationOutput:
     """The 3D UNet over overlapping tiles; smaller tiles, then the CPU, when memory runs out."""
+    search = _search(run, bundle)
     with run.clock.stage("segment") as tell:
         output, _ = with_less_memory(
             "finding lymph nodes",
-            lambda attempt: networks.segment(bundle, region, attempt.device, tell, attempt.patch_scale),
+            lambda attempt: networks.segment(bundle, region, attempt.device, tell, attempt.patch_scale, search),
             attempts_with_tiles(run.device),
             run.warn,
         )
+        run.search = {**search.to_json(), "engine": output.engine}
     return output
+
+
+def _search(run: Run, bundle: Bundle) -> networks.Search:
+    """As asked; fast search is the default on a CPU, for models of which it is known what it misses."""
+    if run.options.mirror and not networks.can_mirror(bundle):
+        run.warn(f"The model {bundle.name} was not made for mirrored images; it was used without mirroring.")
+    fast = run.device == "cpu" and not run.options.full_search and networks.fast_by_default(bundle)
+    return networks.Search(fast, run.options.mirror and networks.can_mirror(bundle))
 
 
 def separate_lymph_nodes(run: Run, bundle: Bundle, output: SegmentationOutput, ct: Volume) -> Volume:
@@ -53,13 +63,13 @@ def separate_lymph_nodes(run: Run, bundle: Bundle, output: SegmentationOutput, c
 
     with run.clock.stage("instances"):
         found = split_instances(output.class_map.with_array(output.class_map.array > 0))
-        instances = on_grid_of(ct, _confident(found, output, bundle.spec.get("least_confidence", 0.0)))
+        instances = on_grid_of(ct, confident(found, output, bundle.spec.get("least_confidence", 0.0)))
     if not instances.array.any():
         run.warn(NOTHING_FOUND)
     return instances
 
 
-def _confident(instances: Volume, output: SegmentationOutput, least: float) -> Volume:
+def confident(instances: Volume, output: SegmentationOutput, least: float) -> Volume:
     """The lymph nodes that are foreground with a mean probability of at least ``least``, numbered anew."""
     numbers, kept = np.zeros(int(instances.array.max()) + 1, instances.array.dtype), 0
     for label, box in enumerate(ndimage.find_objects(instances.array), start=1):
@@ -134,11 +144,11 @@ def class_from_segmentation(
 
 
 def mean_probabilities(output: SegmentationOutput, instances: Volume, inside: np.ndarray) -> np.ndarray:
-    """(n_labels,), as N, P, ENE: the mean over these voxels (n, 3) of the nearest value on the network's own grid."""
-    grid = Volume(output.class_probabilities[0], output.working_affine)
-    nearest = np.rint(grid.to_index(instances.to_lps(inside))).astype(int)
-    k, j, i = np.clip(nearest, 0, np.array(grid.shape) - 1).T
-    return output.class_probabilities[:, k, j, i].astype(np.float64).mean(axis=1)
+    """(n_labels,), as N, P, ENE: the mean over these voxels (n, 3), which all are foreground of the class map."""
+    index = np.rint(output.class_map.to_index(instances.to_lps(inside))).astype(int)
+    flat = np.ravel_multi_index(tuple(index.T), output.class_map.shape)
+    columns = np.searchsorted(output.voxels, flat)
+    return output.class_probabilities[:, columns].astype(np.float64).mean(axis=1)
 
 
 def most_probable(probabilities: dict[str, float]) -> str:

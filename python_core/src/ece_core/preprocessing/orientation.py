@@ -25,6 +25,12 @@ class Orientation:
         turned = array[tuple(slice(None, None, -1 if f else 1) for f in self.flipped)]
         return np.transpose(turned, np.argsort(self.order))
 
+    def undo_index(self, index_kji: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Where voxels (n, 3) of a turned array of that shape lie in the array that it was made from."""
+        ends = np.array(shape) - 1
+        turned = np.where(self.flipped, ends - index_kji, index_kji)
+        return turned[:, np.argsort(self.order)]
+
 
 def to_axial(volume: Volume, toward: str = "LPS") -> tuple[Volume, Orientation]:
     """The same voxels with k nearest to superior, j to posterior and i to left; nothing is resampled.

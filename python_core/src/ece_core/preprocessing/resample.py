@@ -6,6 +6,8 @@ Each axis has one sparse weight per output sample; a triangle as wide as the lar
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ece_core.geometry import Volume, affine_from
@@ -29,13 +31,22 @@ def weights(n_in: int, positions: Array, scale: float) -> Array:
     return (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def apply_weights(array: Array, matrices: tuple[Array, Array, Array]) -> Array:
-    """Multiply axis by axis; (K, J, I) to float32, the slices in slabs so that memory stays small."""
+def apply_weights(
+    array: Array, matrices: tuple[Array, Array, Array], prepare: Callable[[Array], Array] = np.asarray
+) -> Array:
+    """Multiply axis by axis; (K, J, I) to float32, slice by slice so that memory stays small.
+
+    Parameters
+    ----------
+    prepare
+        What is done to each slice first, such as normalization: then the whole scan is never there as floats.
+    """
     wk, wj, wi = matrices
-    slab = np.empty((array.shape[0], wj.shape[0], wi.shape[0]), np.float32)
+    columns = np.ascontiguousarray(wi.T)
+    planes = np.empty((array.shape[0], wj.shape[0], wi.shape[0]), np.float32)
     for k in range(array.shape[0]):
-        slab[k] = wj @ (array[k].astype(np.float32) @ wi.T)
-    return (wk @ slab.reshape(array.shape[0], -1)).reshape(wk.shape[0], wj.shape[0], wi.shape[0])
+        np.matmul(wj, prepare(array[k]).astype(np.float32, copy=False) @ columns, out=planes[k])
+    return (wk @ planes.reshape(array.shape[0], -1)).reshape(wk.shape[0], wj.shape[0], wi.shape[0])
 
 
 def resample(volume: Volume, spacing_mm: tuple[float, float, float]) -> Volume:

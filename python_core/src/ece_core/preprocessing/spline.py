@@ -6,10 +6,12 @@ spacing is more than three times another. Nothing is smoothed when it shrinks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
+
+from ece_core.preprocessing.resample import apply_weights
 
 Array = np.ndarray
 Three = Sequence[float]
@@ -51,22 +53,32 @@ def spline_matrices(
     return k, j, i
 
 
-def resample_cubic(array: Array, spacing_mm: Three, wanted_mm: Three) -> Array:
-    """(K, J, I) on about the wanted spacing, float32; no value beyond those that it came from."""
+def resample_cubic(
+    array: Array, spacing_mm: Three, wanted_mm: Three, prepare: Callable[[Array], Array] = np.asarray
+) -> Array:
+    """(K, J, I) on about the wanted spacing, float32; no value beyond those that it came from.
+
+    Parameters
+    ----------
+    prepare
+        Normalization, which never falls as HU rise; done slice by slice. nnU-Net, too, normalizes first.
+    """
     wanted = [round(old / new * n) for old, new, n in zip(spacing_mm, wanted_mm, array.shape, strict=True)]
     thick = thick_axis(spacing_mm, wanted_mm)
-    matrices = list(spline_matrices(array.shape, wanted, 3, thick))
-    if thick is None:
-        return np.clip(_multiply(array, matrices), array.min(), array.max())
-    # nnU-Net clips slice by slice there, before it picks the nearest slice.
-    pick, matrices[thick] = matrices[thick], np.eye(array.shape[thick], dtype=np.float32)
-    planes = tuple(axis for axis in range(3) if axis != thick)
-    inside = np.clip(_multiply(array, matrices), array.min(planes, keepdims=True), array.max(planes, keepdims=True))
-    return np.take(inside, pick.argmax(axis=1), axis=thick)
+    if thick is not None:
+        return _nearest_slices(array, wanted, thick, prepare)
+    resampled = apply_weights(array, spline_matrices(array.shape, wanted, 3, None), prepare)
+    return np.clip(resampled, prepare(array.min()), prepare(array.max()), out=resampled)
 
 
-def _multiply(array: Array, matrices: Sequence[Array]) -> Array:
-    for axis, matrix in enumerate(matrices):
-        if matrix.shape[0] != matrix.shape[1]:  # square: the identity
-            array = np.moveaxis(np.tensordot(matrix, array, axes=(1, axis)), 0, axis)
-    return np.ascontiguousarray(array, dtype=np.float32)
+def _nearest_slices(array: Array, wanted: Sequence[int], thick: int, prepare: Callable[[Array], Array]) -> Array:
+    """Slices across the thick axis are resampled in their plane, clipped one by one, and the nearest ones taken."""
+    slices = np.moveaxis(array, thick, 0)
+    rows, columns = (n for axis, n in enumerate(wanted) if axis != thick)
+    wj, wi = (spline_matrix(n, m, 3) for n, m in zip(slices.shape[1:], (rows, columns), strict=True))
+    nearest = spline_matrix(len(slices), wanted[thick], 0).argmax(axis=1)
+    planes = np.empty((wanted[thick], rows, columns), np.float32)
+    for k in np.unique(nearest):
+        plane = prepare(slices[k]).astype(np.float32, copy=False)
+        planes[nearest == k] = np.clip(wj @ (plane @ wi.T), plane.min(), plane.max())
+    return np.ascontiguousarray(np.moveaxis(planes, 0, thick))

@@ -13,6 +13,7 @@ from ece_core.pipeline import AnalyzeOptions
 from ece_core.pipeline.stages import Report
 
 OPTION_NAMES = tuple(field.name for field in fields(AnalyzeOptions))
+SWITCHES = {"full_search", "mirror"}
 
 
 def run_job(name: str, asked: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -41,7 +42,10 @@ def read_options(values: dict[str, Any]) -> AnalyzeOptions:
     explain = given.get("explain", [])
     if not isinstance(explain, list) or not all(isinstance(method, str) for method in explain):
         raise InputError("The option explain is not a list of methods.", 'Send a list such as ["gradcam"].')
-    for name in set(given) - {"explain"}:
+    for name in set(given) & SWITCHES:
+        if not isinstance(given[name], bool):
+            raise InputError(f"The option {name} is neither true nor false.", "Send true or false, or leave it out.")
+    for name in set(given) - {"explain"} - SWITCHES:
         if not isinstance(given[name], str):
             raise InputError(f"The option {name} is not text.", "Send it as text, or leave it out.")
     if "explain" in given:
