@@ -59,8 +59,10 @@ def main() -> None:
     rows = []
     for name, config in networks.items():
         steps = max(1, int(asked.minutes * 60 / times[name]))
+        began = time.monotonic()
         network = trained({**config, "steps": steps}, asked.out / name, learned)
-        rows.append({"network": name, "steps": steps, "seconds_per_step": times[name],
+        minutes = (time.monotonic() - began) / 60  # other load may have changed what was meant
+        rows.append({"network": name, "steps": steps, "seconds_per_step": times[name], "minutes": minutes,
                      **figures(config, network, kept_out)})  # fmt: skip
     seconds = seconds_per_patch({row["network"]: build_and_load(networks[row["network"]], asked.out / row["network"])
                                  for row in rows}, base["tile_size"])  # fmt: skip
@@ -161,7 +163,17 @@ def figures(config: dict[str, Any], network, kept_out: list[Path]) -> dict[str, 
         touched = np.unique(components[predicted & truth])
         nodes, found_nodes = nodes + count, found_nodes + int((touched > 0).sum())
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return {"dice": 2 * overlap / max(total, 1), "found": found_nodes / max(nodes, 1), "parameters": parameters}
+    return {"dice": 2 * overlap / max(total, 1), "found": found_nodes / max(nodes, 1), "parameters": parameters,
+            "gigaflop": gigaflop(config)}  # fmt: skip
+
+
+def gigaflop(config: dict[str, Any]) -> float:
+    """Of a tile of 64 x 64 x 64 voxels, two per multiply-add."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.inference_mode():
+        build(config["architecture"], network_arguments(config)).eval()(torch.zeros(1, 1, 64, 64, 64))
+    return counter.get_total_flops() / 1e9
 
 
 def seconds_per_patch(networks: dict[str, Any], edges: list[int]) -> dict[str, float]:
@@ -178,11 +190,11 @@ def seconds_per_patch(networks: dict[str, Any], edges: list[int]) -> dict[str, f
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    lines = ["network        steps  s/step  parameters  Dice   found  s/tile"]
+    lines = ["network        minutes  steps  s/step  parameters    GF  Dice   found  s/tile"]
     for row in rows:
         lines.append(
-            f"{row['network']:14s} {row['steps']:5d}  {row['seconds_per_step']:6.2f}  {row['parameters']:10,d}  "
-            f"{row['dice']:.3f}  {row['found']:.3f}  {row['seconds_per_tile']:.2f}"
+            f"{row['network']:14s} {row['minutes']:7.1f}  {row['steps']:5d}  {row['seconds_per_step']:6.2f}  "
+            f"{row['parameters']:10,d}  {row['gigaflop']:4.1f}  {row['dice']:.3f}  {row['found']:.3f}  {row['seconds_per_tile']:.2f}"
         )
     return "\n".join(lines)
 

@@ -16,6 +16,8 @@ from torch import nn
 from ece_core.geometry import Volume
 from ece_core.models.bundle import Bundle
 from ece_core.models.recipe import Recipe
+from ece_core.models.tile_network import TileNetwork
+from ece_core.models.tiles import tile_starts
 from ece_core.preprocessing.resample_labels import resample_labels
 
 Array = np.ndarray
@@ -65,7 +67,7 @@ def earlier_labels(
 
 
 def cascade_scores(
-    bundle: Bundle, recipe: Recipe, axial: Volume, image: Array, size: tuple[int, int, int], device: str,
+    bundle: Bundle, recipe: Recipe, axial: Volume, image: Array, size: tuple[int, int, int], network: TileNetwork,
     report: Callable[[float], None],
 ) -> Array:
     """Scores (c, K, J, I) of the full resolution, tiles blended by the recipe's weight.
@@ -74,25 +76,25 @@ def cascade_scores(
     ----------
     axial, image
         The scan (HU), and the same on the network's grid, normalized.
+    network
+        The bundle's, on a device: it runs the full resolution.
     """
     k, j, i = image.shape
-    found = earlier_labels(earlier_bundle(bundle), axial, (k, j, i), device, lambda f: report(f * EARLIER_SHARE))
+    first_look = earlier_bundle(bundle)
+    found = earlier_labels(first_look, axial, (k, j, i), network.device, lambda f: report(f * EARLIER_SHARE))
     labels = len(bundle.spec["labels"])
     channels = [image, *(found == value for value in range(1, labels + 1))]
     padded = [recipe.padded(np.asarray(channel, np.float32), size) for channel in channels]
     stacked, first = np.stack([array for array, _ in padded]), padded[0][1]
     weight = torch.from_numpy(recipe.tile_weight(size))
     total, norm = torch.zeros((labels + 1, *stacked.shape[1:])), torch.zeros(stacked.shape[1:])
-    network = bundle.network.to(device)
-    from ece_core.models.segmentation import tile_starts
-
     axes = [tile_starts(n, s, recipe.overlap) for n, s in zip(stacked.shape[1:], size, strict=True)]
     starts = list(itertools.product(*axes))
     with torch.inference_mode():
         for done, start in enumerate(starts, 1):
             block = (slice(None), *(slice(a, a + s) for a, s in zip(start, size, strict=True)))
-            logits = network(torch.from_numpy(stacked[block])[None].to(device))
-            total[block] += recipe.scores(logits[0].float()).cpu() * weight
+            logits = network(torch.from_numpy(stacked[block])[None].to(network.device))
+            total[block] += recipe.scores(logits).cpu() * weight
             norm[block[1:]] += weight
             report(EARLIER_SHARE + (1 - EARLIER_SHARE) * done / len(starts))
     inside = tuple(slice(a, a + n) for a, n in zip(first, image.shape, strict=True))

@@ -102,7 +102,7 @@ def _planes(
 
         from ece_core.models.cascade import cascade_scores
 
-        yield torch.from_numpy(cascade_scores(bundle, recipe, axial, image, size, network.device, report))
+        yield torch.from_numpy(cascade_scores(bundle, recipe, axial, image, size, network, report))
         return
     local = fast and is_local(bundle.network)
     multiple = _tile_multiple(bundle)
