@@ -194,7 +194,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         lines.append(
             f"{row['network']:14s} {row['minutes']:7.1f}  {row['steps']:5d}  {row['seconds_per_step']:6.2f}  "
-            f"{row['parameters']:10,d}  {row['gigaflop']:4.1f}  {row['dice']:.3f}  {row['found']:.3f}  {row['seconds_per_tile']:.2f}"
+            f"{row['parameters']:10,d}  {row['gigaflop']:4.1f}  {row['dice']:.3f}  "
+            f"{row['found']:.3f}  {row['seconds_per_tile']:.2f}"
         )
     return "\n".join(lines)
 
