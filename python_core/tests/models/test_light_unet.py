@@ -2,12 +2,15 @@
 
 import pytest
 import torch
-from conftest import CARD
 from ece_core.models import load_bundle
 from ece_core.models.bundle import save_bundle
 from ece_core.models.folding import with_folded_norms
 from ece_core.models.registry import build
 
+CARD = {
+    "name": "light", "version": "0.1", "labels": ["N", "P", "ENE"], "training_data": "none: random weights",
+    "metrics": {}, "license": "Apache-2.0", "intended_use": "tests",
+}  # fmt: skip
 ARGUMENTS = {
     "in_channels": 1, "out_channels": 4, "features": [4, 16, 32], "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
     "kernel_sizes": [[3, 3, 3]] * 3,
