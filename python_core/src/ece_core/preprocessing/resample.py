@@ -14,6 +14,9 @@ from ece_core.geometry import Volume, affine_from
 
 Array = np.ndarray
 
+BAND = 32  # output samples that are computed together
+NEGLIGIBLE = 1e-7  # a weight: less than a thousandth of a HU in all
+
 
 def weights(n_in: int, positions: Array, scale: float) -> Array:
     """(len(positions), n_in) float32 rows that sum to 1.
@@ -42,11 +45,31 @@ def apply_weights(
         What is done to each slice first, such as normalization: then the whole scan is never there as floats.
     """
     wk, wj, wi = matrices
-    columns = np.ascontiguousarray(wi.T)
-    planes = np.empty((array.shape[0], wj.shape[0], wi.shape[0]), np.float32)
+    rows, columns = _bands(wj), [(out, used, np.ascontiguousarray(part.T)) for out, used, part in _bands(wi)]
+    planes = np.empty((array.shape[0], len(wj), len(wi)), np.float32)
+    narrow = np.empty((array.shape[1], len(wi)), np.float32)
     for k in range(array.shape[0]):
-        np.matmul(wj, prepare(array[k]).astype(np.float32, copy=False) @ columns, out=planes[k])
-    return (wk @ planes.reshape(array.shape[0], -1)).reshape(wk.shape[0], wj.shape[0], wi.shape[0])
+        plane = prepare(array[k]).astype(np.float32, copy=False)
+        for out, used, part in columns:
+            narrow[:, out] = plane[:, used] @ part
+        for out, used, part in rows:
+            np.matmul(part, narrow[used], out=planes[k, out])
+    flat = planes.reshape(array.shape[0], -1)
+    result = np.empty((len(wk), len(wj), len(wi)), np.float32)
+    for out, used, part in _bands(wk):
+        np.matmul(part, flat[used], out=result[out].reshape(len(part), -1))
+    return result
+
+
+def _bands(matrix: Array) -> list[tuple[slice, slice, Array]]:
+    """Rows of a matrix in groups, each with the columns that it uses: most weights are zero, or as good as that."""
+    bands = []
+    for start in range(0, len(matrix), BAND):
+        rows = matrix[start : start + BAND]
+        used = np.flatnonzero(np.abs(rows).max(axis=0) > NEGLIGIBLE)
+        columns = slice(int(used[0]), int(used[-1]) + 1)
+        bands.append((slice(start, start + len(rows)), columns, np.ascontiguousarray(rows[:, columns])))
+    return bands
 
 
 def resample(volume: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
