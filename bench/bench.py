@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import nnunet_environment
 import psutil
 import results
 from machine import describe_machine, package_versions
@@ -66,8 +67,12 @@ def _measure_in_a_process(case: Case, tiny: bool) -> list[dict[str, Any]] | None
     """The rows, complete; None if it failed, with the reason printed by the case's process."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "rows.json"
+        python, more = (sys.executable, {}) if not case.with_nnunet else nnunet_environment.interpreter()
+        if python is None:
+            print(f"{case.name} cannot be measured here: {nnunet_environment.HOW}", file=sys.stderr)
+            return None
         command = [
-            sys.executable,
+            python,
             __file__,
             "--only",
             case.name,
@@ -75,7 +80,7 @@ def _measure_in_a_process(case: Case, tiny: bool) -> list[dict[str, Any]] | None
             str(answer),
             *(["--tiny"] if tiny else []),
         ]
-        process = subprocess.Popen(command, env=environment(case.threads))
+        process = subprocess.Popen(command, env={**environment(case.threads), **more})
         use_cores(psutil.Process(process.pid), case.threads)
         if process.wait() != DONE:
             return None

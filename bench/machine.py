@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-PACKAGES = ("torch", "monai", "captum", "SimpleITK", "numpy", "pydicom")
+PACKAGES = ("torch", "monai", "openvino", "nnunetv2", "captum", "SimpleITK", "numpy", "pydicom")
 
 
 def describe_machine() -> dict[str, Any]:

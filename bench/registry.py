@@ -35,12 +35,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Case:
-    """A benchmark: measured in a process of its own, on ``threads`` threads and as many cores."""
+    """A benchmark: measured in a process of its own, on ``threads`` threads and as many cores.
+
+    ``with_nnunet``: by an interpreter that has nnunetv2, see `nnunet_environment.py`.
+    """
 
     name: str
     measure: Callable[[bool], list[Row]]
     threads: int
     goal: str
+    with_nnunet: bool = False
 
 
 CASES: dict[str, Case] = {}
@@ -50,13 +54,13 @@ class NotMeasurable(Exception):
     """The case cannot be measured here; the text says why. Other cases go on."""
 
 
-def case(name: str, *, threads: int = 2, goal: str = "") -> Callable:
+def case(name: str, *, threads: int = 2, goal: str = "", with_nnunet: bool = False) -> Callable:
     """Register ``measure(tiny) -> list[Row]``; ``tiny`` only proves that it runs."""
 
     def register(measure: Callable[[bool], list[Row]]) -> Callable[[bool], list[Row]]:
         if name in CASES:
             raise ValueError(f"two benchmarks are named {name}")
-        CASES[name] = Case(name, measure, threads, goal)
+        CASES[name] = Case(name, measure, threads, goal, with_nnunet)
         return measure
 
     return register
