@@ -64,6 +64,7 @@ def test_the_card_holds_what_the_plans_say(tmp_path):
     assert spec["input"]["tile_size"] == [12, 24, 28]
     assert spec["input"]["tile_multiple"] == [2, 4, 4]
     assert spec["input"]["normalization"] == {"clip_hu": [-120.0, 260.0], "subtract_hu": 40.0, "divide_hu": 80.0}
+    assert spec["input"]["mirror_axes"] == [0, 1, 2], "for whoever asks for mirroring at test time"
 
 
 def test_classes_in_another_order_are_put_into_ours(tmp_path):
