@@ -1,6 +1,6 @@
 """The figures of the model cards and of docs/results.md: unseen simulated patients, analyzed and evaluated.
 
-    python scripts/evaluate_models.py WORK [--cases 60 20] [--models DIR] [--previous DIR]
+    python scripts/evaluate_models.py WORK [--cases 100 20] [--models DIR] [--previous DIR]
 
 WORK keeps cohorts and results, so that a broken run goes on where it stopped. With ``--previous``, the folder of the
 models that came before, the figures of both stand side by side. Nothing is typed by hand: the cards in
@@ -51,7 +51,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--cases", type=int, nargs=2, default=(60, 20), metavar=("MEDIUM", "HARD"))
+    parser.add_argument("--cases", type=int, nargs=2, default=(100, 20), metavar=("MEDIUM", "HARD"))
     parser.add_argument("--models", type=Path, default=SHIPPED, help="bundles to evaluate (default: those shipped)")
     parser.add_argument("--previous", type=Path, metavar="DIR", help="bundles to set beside them")
     return parser.parse_args()

@@ -19,11 +19,11 @@ from ece_core.simulate import Patient, patch_grid, render, simulate_case
 from ece_core.simulate.case import diagnostic_grid, draw_case
 from ece_core.simulate.insertion import insert, placed
 from ece_core.simulate.population import DIFFICULTIES, sample_classes, sample_lymph_node
+from ece_core.training.labels import UNKNOWN
 
 Array = np.ndarray
 
 AIR_HU = -1000.0
-UNKNOWN = 255  # voxels that the loss leaves out
 LEAST_TARGET_LABEL = 8  # OpenKBP: 8 to 10 are the target volumes
 NEAR_TARGET_MM = 30.0  # there is neck: target volumes hold the levels that are at risk
 LEAST_SIGN_HU = 12  # a difference from the twin that a reader could hold for a sign of the breach
