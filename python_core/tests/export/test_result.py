@@ -32,8 +32,8 @@ def test_the_keys_are_those_of_the_design_and_always_in_this_order():
     content = strict(a_result().to_json())
     assert list(content) == [
         "schema", "research_use_only", "software", "models", "device", "seconds", "warnings", "input", "patient",
-        "lymph_nodes", "heatmaps",
-    ]  # fmt: skip
+        "lymph_nodes", "heatmaps", "search",
+    ]  # fmt: skip  # the last one is ours
     assert content["schema"] == "ece-result/1"
     assert content["research_use_only"] == "Research use only. Not a medical device."
     assert list(content["lymph_nodes"][0])[:3] == ["id", "label", "class"]

@@ -79,7 +79,8 @@ class LabelWriter:
             for box in foreground_boxes(here):
                 self._write(here, box, (self._done, ready))
             self._done = ready
-        needed = int(along_k.first[ready]) if ready < len(along_k.first) else self._end
+        # What comes next may skip planes that are not here yet: these are not ours to leave out.
+        needed = min(int(along_k.first[ready]), self._end) if ready < len(along_k.first) else self._end
         self._kept = here[:, needed - self._begin :].clone()
         self._begin = needed
 
