@@ -21,8 +21,6 @@ class LymphNode:
         class name, summing to 1.
     ece_probability
         Model output 0 to 1 for extranodal extension (ENE, also ECE), target pENE.
-    detection_probability
-        The segmentation network's probability of lymph node tissue of any class, mean over the voxels, 0 to 1.
     side, level
         ``"left"``, ``"right"`` or ``"midline"``; ``"IA"`` ... ``"VII"``, estimated.
     short_axis_mm, long_axis_mm
@@ -38,6 +36,8 @@ class LymphNode:
         ``"new"``, ``"accepted"``, ``"rejected"``, ``"flagged"``.
     flags
         Plain words such as ``"touches the border of the scan"``.
+    detection_probability
+        The segmentation network's probability of lymph node tissue of any class, mean over the voxels, 0 to 1.
     """
 
     id: str
@@ -45,7 +45,6 @@ class LymphNode:
     class_name: str
     class_probabilities: dict[str, float]
     ece_probability: float | None = None
-    detection_probability: float | None = None
     side: str | None = None
     level: str | None = None
     short_axis_mm: float | None = None
@@ -60,6 +59,7 @@ class LymphNode:
     source: str = "AUTOMATIC"
     status: str = "new"
     flags: tuple[str, ...] = field(default_factory=tuple)
+    detection_probability: float | None = None
 
     def to_json(self) -> dict:
         """The node as `result.json` writes it; what was not computed is absent."""
