@@ -53,7 +53,7 @@ test: setup $(NO_TORCH)/ready system lint
 	$(NO_TORCH)/bin/python -m pytest Testing/mrml
 
 bench: setup
-	$(RUN) bench/bench.py $(if $(ONLY),--only $(ONLY))
+	$(RUN) bench/bench.py $(if $(ONLY),--only "$(ONLY)")
 
 screenshots: setup system
 	$(RUN) scripts/make_screenshots.py
