@@ -36,7 +36,8 @@ def blobs(classes=4, seed=11):
 
 
 def everywhere(scores, matrices):
-    return np.einsum("ka,jb,ic,nabc->nkji", *(m.astype(float) for m in matrices), scores.numpy().astype(float))
+    operands = (*(m.astype(float) for m in matrices), scores.numpy().astype(float))
+    return np.einsum("ka,jb,ic,nabc->nkji", *operands, optimize=True)  # one axis after the other: minutes less
 
 
 def written(scores, matrices, planes_at_once):
