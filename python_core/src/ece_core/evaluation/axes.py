@@ -78,7 +78,7 @@ class Axes:
         self._draw.polygon([(SCALE * self._x(x), SCALE * self._y(y)) for x, y in corners], fill=color)
 
     def words(self, x: float, y: float, text: str, color: str = TEXT) -> None:
-        """Text centred on a point."""
+        """Text centered on a point."""
         self._text(self._x(x), self._y(y), text, "mm", color)
 
     def legend(self, color: str, words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -65,8 +66,10 @@ def missed_montage(missed: Sequence[Missed]) -> Image.Image | None:
         A CT is not on the grid of its label map.
     """
     tiles: dict[int, Image.Image] = {}
-    for case in {id(one.case): one.case for one in missed if one.case.ct is not None}.values():
-        ct = _ct_of(case)
+    for case in {id(one.case): one.case for one in missed}.values():
+        if case.ct is None:
+            continue
+        ct = _ct_of(case, case.ct)
         tiles |= {n: _tile(one, ct) for n, one in enumerate(missed) if one.case is case}
     if not tiles:
         return None
@@ -78,9 +81,8 @@ def missed_montage(missed: Sequence[Missed]) -> Image.Image | None:
     return sheet
 
 
-def _ct_of(case: EvaluatedCase) -> Volume:
-    assert case.ct is not None
-    ct = read_ct(case.ct).volume
+def _ct_of(case: EvaluatedCase, path: Path) -> Volume:
+    ct = read_ct(path).volume
     if ct.array.size != case.voxels.voxels or (case.voxels.index_kji >= ct.shape).any():
         raise GeometryError(
             f"{case.name}: the CT ({ct.shape} voxels) is not on the grid of its lymph node map.",

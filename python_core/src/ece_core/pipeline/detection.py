@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ece_core.geometry import Volume
-from ece_core.pipeline.run import labels_of
-from ece_core.pipeline.steps import mean_probabilities
+from ece_core.pipeline.steps import lymph_node_voxels, mean_probabilities
 
 if TYPE_CHECKING:
     from ece_core.models.segmentation import SegmentationOutput
@@ -16,14 +15,10 @@ if TYPE_CHECKING:
 
 def detection_probabilities(output: SegmentationOutput, instances: Volume) -> dict[int, float]:
     """By label: the probability of lymph node tissue of any class, mean over the lymph node's voxels, 0 to 1."""
-    probabilities = {}
-    for label in labels_of(instances):
-        box = instances.label_box(label)
-        assert box is not None  # it occurs
-        start, stop = box
-        inside = np.argwhere(instances.crop(start, stop).array == label) + start
-        probabilities[label] = float(np.clip(mean_probabilities(output, instances, inside).sum(), 0, 1))
-    return probabilities
+    return {
+        label: float(np.clip(mean_probabilities(output, instances, inside).sum(), 0, 1))
+        for label, inside in lymph_node_voxels(instances)
+    }
 
 
 def with_detection(rows: list[dict], probabilities: dict[int, float]) -> list[dict]:

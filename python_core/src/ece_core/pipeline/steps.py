@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,12 +72,18 @@ def separate_lymph_nodes(run: Run, bundle: Bundle, output: SegmentationOutput, c
 def confident(instances: Volume, output: SegmentationOutput, least: float) -> Volume:
     """The lymph nodes that are foreground with a mean probability of at least ``least``, numbered anew."""
     numbers, kept = np.zeros(int(instances.array.max()) + 1, instances.array.dtype), 0
-    for label, box in enumerate(ndimage.find_objects(instances.array), start=1):
-        inside = np.argwhere(instances.array[box] == label) + [part.start for part in box]
+    for label, inside in lymph_node_voxels(instances):
         if mean_probabilities(output, instances, inside).sum() >= least:
             kept += 1
             numbers[label] = kept
     return instances.with_array(numbers[instances.array])
+
+
+def lymph_node_voxels(instances: Volume) -> Iterator[tuple[int, np.ndarray]]:
+    """Each label that occurs, ascending, with its voxels (n, 3)."""
+    for label, box in enumerate(ndimage.find_objects(instances.array), start=1):
+        if box is not None:
+            yield label, np.argwhere(instances.array[box] == label) + [part.start for part in box]
 
 
 def measure_lymph_nodes(run: Run, ct: Volume, instances: Volume) -> list[dict]:
