@@ -28,6 +28,8 @@ set(ECE_CORE_SCRIPTS
   ece_core/evaluation/classification.py
   ece_core/evaluation/cohort.py
   ece_core/evaluation/confusion.py
+  ece_core/evaluation/cross_validation.py
+  ece_core/evaluation/delong.py
   ece_core/evaluation/evaluated_cohort.py
   ece_core/evaluation/figure_table.py
   ece_core/evaluation/froc.py

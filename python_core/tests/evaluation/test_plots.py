@@ -14,7 +14,7 @@ from ece_core.evaluation.axes import (
     WIDTH,
     round_numbers,
 )
-from ece_core.evaluation.plots import BAND, INNER_BAND, bar_plot, error_plot, line_plot, share_plot
+from ece_core.evaluation.plots import BAND, BOX, INNER_BAND, bar_plot, box_plot, error_plot, line_plot, share_plot
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,3 +68,14 @@ def test_ticks_are_few_evenly_spaced_and_inside(low, extent):
     assert 2 <= len(values) <= 6
     assert values[0] >= low - 1e-6 * extent and values[-1] <= low + extent * (1 + 1e-6)
     assert np.diff(values) == pytest.approx(np.diff(values)[0], rel=1e-6)
+
+
+def test_a_box_spans_the_quartiles_and_its_thick_line_is_the_median():
+    image = box_plot([("a", [0.1, 0.2, 0.3, 0.6, 0.9]), ("none", [])], "share")
+    inside = places(image, BOX)
+    assert (inside[:, 1].min(), inside[:, 1].max()) == pytest.approx((0.2, 0.6), abs=0.02)
+    assert inside[:, 0].max() < 0.5  # nothing is drawn for a group without values
+    lines = places(image, COLORS[0])
+    assert (lines[:, 1].min(), lines[:, 1].max()) == pytest.approx((0.1, 0.9), abs=0.02)
+    wide = lines[np.abs(lines[:, 0] - 0.17) < 0.01]  # left of the whiskers, inside the box
+    assert 0.3 in wide[:, 1].round(2)

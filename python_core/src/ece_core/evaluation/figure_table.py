@@ -7,14 +7,33 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import NamedTuple
 
 NOT_COMPUTED = "-"
-Cell = str | int | float | dict | None
+ALPHA = 0.05  # of the tests in GMGENet's paper
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation over folds; without the latter if one fold has a value."""
+
+    mean: float
+    sd: float | None
+
+
+class PValue(float):
+    """Read with a star below 0.05, and as "< 0.001" below that; the CSV holds the number."""
+
+    def words(self) -> str:
+        star = " *" if self < ALPHA else ""
+        return f"< 0.001{star}" if self < 0.001 else f"{self:.3f}{star}"
+
+
+Cell = str | int | float | dict | Spread | None
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells: words, counts, plain numbers, or figures {value, low, high}; None where nothing was computed.
+    """Rows of cells: words, counts, plain numbers, figures {value, low, high}, or spreads; None: not computed.
 
     Attributes
     ----------
@@ -31,20 +50,21 @@ class Table:
     name: str
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
+    rows: Sequence[tuple[Cell, ...]]
     caption: str = ""
     percent: frozenset[str] = frozenset()
     decimals: int = 2
     on_page: bool = field(default=True)
 
     def csv(self) -> str:
-        """A figure fills three columns: value, low and high. Full precision."""
-        spread = [any(isinstance(row[n], dict) for row in self.rows) for n in range(len(self.columns))]
+        """A figure fills three columns: value, low and high; a spread two: mean and SD. Full precision."""
+        parts = [_parts([row[n] for row in self.rows]) for n in range(len(self.columns))]
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(_flat(self.columns, spread, lambda heading: (heading, f"{heading} low", f"{heading} high")))
+        writer.writerow([f"{name}{part}" for name, names in zip(self.columns, parts, strict=True) for part in names])
         for row in self.rows:
-            writer.writerow(_flat(row, spread, _three))
+            cells = [value for cell, names in zip(row, parts, strict=True) for value in _values(cell, len(names))]
+            writer.writerow(["" if value is None else value for value in cells])
         return out.getvalue()
 
     def html(self) -> str:
@@ -74,19 +94,27 @@ class Table:
         if isinstance(cell, dict):
             value, low, high = (self._word(cell[part], percent) for part in ("value", "low", "high"))
             return value if cell["low"] is None else f"{value} ({low} to {high})"
+        if isinstance(cell, Spread):
+            mean, sd = self._word(cell.mean, percent), self._word(cell.sd, percent)
+            return mean if cell.sd is None else f"{mean} ({sd})"
         if cell is None:
             return NOT_COMPUTED
+        if isinstance(cell, PValue):
+            return cell.words()
         if isinstance(cell, float):
             return f"{100 * cell:.1f}" if percent else f"{cell:.{self.decimals}f}"
         return str(cell)
 
 
-def _flat(cells: Sequence, spread: list[bool], three) -> list:
-    flat: list = []
-    for cell, wide in zip(cells, spread, strict=True):
-        flat += three(cell) if wide else [cell]
-    return ["" if cell is None else cell for cell in flat]
+def _parts(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """What the CSV's columns for one column of the table are called, after its heading."""
+    if any(isinstance(cell, dict) for cell in cells):
+        return "", " low", " high"
+    return ("", " SD") if any(isinstance(cell, Spread) for cell in cells) else ("",)
 
 
-def _three(cell: Cell) -> tuple:
-    return (cell["value"], cell["low"], cell["high"]) if isinstance(cell, dict) else (cell, None, None)
+def _values(cell: Cell, count: int) -> list:
+    if isinstance(cell, dict):
+        return [cell["value"], cell["low"], cell["high"]]
+    values = list(cell) if isinstance(cell, Spread) else [cell]
+    return values + [None] * (count - len(values))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image
 
 from ece_core.evaluation.axes import COLORS, FRAME, WIDTH, Axes
@@ -12,6 +13,7 @@ from ece_core.geometry import Array
 
 Curve = tuple[str, Sequence[tuple[float, float]]]
 BAND, INNER_BAND = "#fbe8d3", "#f3cfa6"
+BOX, DOT = "#eaf0f7", "#101820"
 
 
 def line_plot(
@@ -63,6 +65,37 @@ def bar_plot(groups: Sequence[tuple[str, dict]], y_title: str) -> Image.Image:
         axes.area(corners, COLORS[0])
         if figure["low"] is not None:
             axes.line([(n + 0.5, figure["low"]), (n + 0.5, figure["high"])], "#101820", 1.6)
+    return axes.image()
+
+
+def box_plot(groups: Sequence[tuple[str, Sequence[float]]], y_title: str) -> Image.Image:
+    """Values over [0, 1]: box from the first to the third quartile, line at the median, and every value as a dot.
+
+    Whiskers run to the least and the largest value: with five folds nothing can be called an outlier.
+
+    Parameters
+    ----------
+    groups
+        (words below the box, values); without values a group is left blank.
+    """
+    width = max(WIDTH, 96 * len(groups))
+    ticks = [(n + 0.5, words) for n, (words, _) in enumerate(groups)]
+    axes = Axes((0, len(groups)), (0, 1), ("", y_title), x_ticks=ticks, width=width)
+    for n, (_, values) in enumerate(groups):
+        if not len(values):
+            continue
+        color = COLORS[n % len(COLORS)]
+        least, low, middle, high, most = (float(v) for v in np.percentile(values, [0, 25, 50, 75, 100]))
+        left, right, x = n + 0.28, n + 0.72, n + 0.5
+        axes.area([(left, low), (right, low), (right, high), (left, high)], BOX)
+        axes.line([(left, low), (right, low), (right, high), (left, high), (left, low)], color, 1.4)
+        for start, end in ((least, low), (high, most)):
+            axes.line([(x, start), (x, end)], color, 1.4)
+        for value in (least, most):
+            axes.line([(x - 0.1, value), (x + 0.1, value)], color, 1.4)
+        axes.line([(left, middle), (right, middle)], color, 3.0)
+        beside = x + np.linspace(-0.09, 0.09, len(values)) if len(values) > 1 else [x]
+        axes.dots(list(zip(beside, values, strict=True)), DOT, 2.0)
     return axes.image()
 
 
