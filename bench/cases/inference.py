@@ -21,13 +21,17 @@ TINY, TINY_SPACING = (24, 48, 48), (3.0, 4.0, 4.0)
 WINDOW_HU = (-400.0, 400.0)
 
 
+def _memory(functions: dict[str, Callable[[], object]]) -> dict[str, int]:
+    """MiB at the peak of each; to be asked before any of them has run."""
+    return {name: round(peak_memory_mib(function)) for name, function in functions.items()}
+
+
 def _compared(
-    functions: dict[str, Callable[[], object]], peer: str, peer_name: str, rounds: int, settings: dict[str, Any],
-    less: float = 0.0,
+    functions: dict[str, Callable[[], object]], memory: dict[str, int], peer: str, peer_name: str, rounds: int,
+    settings: dict[str, Any], less: float = 0.0,
 ) -> Row:
-    """Medians of calls in turns, and the memory of one more call each; ``less``: seconds of both that do not count."""
+    """Medians of calls in turns; ``less``: seconds of both that do not count."""
     seconds = in_turns(functions, rounds)
-    memory = {name: round(peak_memory_mib(function)) for name, function in functions.items()}
     settings = {**settings, "seconds": {name: spread(s) for name, s in seconds.items()}, "peak_memory_mib": memory}
     settings["memory_ratio"] = {name: round(memory["ours"] / max(1, mib), 2) for name, mib in memory.items()}
     settings["ratio_to"] = {name: round(median(s) / median(seconds["ours"]), 2) for name, s in seconds.items()}
@@ -59,12 +63,14 @@ def resample_ct(tiny: bool) -> list[Row]:
     def theirs():
         return resample_data_or_seg_to_shape(data, new, spacing, wanted, False, 3, 0, None)
 
+    functions = {"ours": lambda: resample_cubic(hu, spacing, wanted), "nnunet": theirs}
+    memory = _memory(functions)
     difference = float(np.abs(resample_cubic(hu, spacing, wanted) - theirs()[0]).max())
     if difference > 0.01:
         raise RuntimeError(f"the resampled CT differ by {difference:.4f} HU")
     settings = {"seed": SEED, "shape_kji": shape, "new_shape_kji": new, "most_hu_apart": difference}
-    functions = {"ours": lambda: resample_cubic(hu, spacing, wanted), "nnunet": theirs}
-    return [_compared(functions, "nnunet", "nnU-Net resample_data_or_seg_to_shape", 1 if tiny else 3, settings)]
+    name = "nnU-Net resample_data_or_seg_to_shape"
+    return [_compared(functions, memory, "nnunet", name, 1 if tiny else 3, settings)]
 
 
 @case("logits_to_labels", threads=THREADS, goal="at least 30 times, 0 voxels different", with_nnunet=True)
@@ -96,14 +102,15 @@ def logits_to_labels(tiny: bool) -> list[Row]:
         resampled = resample_torch_fornnunet(logits, new, spacing, wanted, False, num_threads=THREADS)
         return np.asarray(resampled).argmax(0)
 
+    functions = {"ours": ours, "nnunet": theirs, "nnunet_torch": their_torch}
+    memory = _memory(functions)
     labels = ours()
     different = {"nnunet": int((labels != theirs()).sum()), "nnunet_torch": int((labels != their_torch()).sum())}
     if different["nnunet"]:
         raise RuntimeError(f"{different['nnunet']} voxels differ from nnU-Net's")
     settings = {"seed": SEED, "shape_kji": shape, "new_shape_kji": new, "voxels_different": different}
     settings["foreground_voxels"] = int((labels > 0).sum())
-    functions = {"ours": ours, "nnunet": theirs, "nnunet_torch": their_torch}
-    return [_compared(functions, "nnunet", "nnU-Net resampling and argmax", 1 if tiny else 3, settings)]
+    return [_compared(functions, memory, "nnunet", "nnU-Net resampling and argmax", 1 if tiny else 3, settings)]
 
 
 def _lymph_node_logits(shape, count: int):
@@ -165,6 +172,8 @@ def tile_loop(tiny: bool) -> list[Row]:
             for each in tiles:
                 network(tensor[each.box][None, None])
 
+    functions = {"ours": ours, "nnunet": nnunet, "monai": monai}
+    memory = _memory(functions)
     labels = ours()
     different = {"nnunet": float((labels != nnunet()).mean()), "monai": float((labels != monai()).mean())}
     if different["nnunet"] > 1e-3 or different["monai"] > 1e-5:
@@ -172,8 +181,7 @@ def tile_loop(tiny: bool) -> list[Row]:
     alone = median(in_turns({"network": network_alone}, 2)["network"])
     settings = {"seed": SEED, "shape_kji": shape, "tile_kji": tile, "tiles": len(tiles), "network_seconds": alone}
     settings["share_of_voxels_different"] = different
-    functions = {"ours": ours, "nnunet": nnunet, "monai": monai}
-    row = _compared(functions, "nnunet", "nnU-Net's tile loop and argmax, network left out", 1 if tiny else 3,
+    row = _compared(functions, memory, "nnunet", "nnU-Net's tile loop and argmax, network left out", 1 if tiny else 3,
                     settings, alone)  # fmt: skip
     theirs = row.settings["seconds"]["monai"]["median"] - alone
     other = "MONAI sliding_window_inference and argmax, network left out"
@@ -237,6 +245,8 @@ def _segment(tiny: bool, engine: str, fast: bool, least_dice: float) -> Row:
     def theirs():
         return nnunet_labels(made, ct.array, ct.spacing_mm)
 
+    functions = {"ours": ours, "nnunet": theirs}
+    memory = _memory(functions)
     found, expected = ours(), np.asarray(theirs())
     dice = _dice(found > 0, expected > 0)
     if dice < least_dice and not tiny:
@@ -249,7 +259,7 @@ def _segment(tiny: bool, engine: str, fast: bool, least_dice: float) -> Row:
         "foreground_voxels": int((expected > 0).sum()), "torch_threads": torch.get_num_threads(),
     }  # fmt: skip
     name = "nnU-Net predictor without mirroring"
-    return _compared({"ours": ours, "nnunet": theirs}, "nnunet", name, 1 if tiny else 3, settings)
+    return _compared(functions, memory, "nnunet", name, 1 if tiny else 3, settings)
 
 
 def _dice(a, b) -> float:
