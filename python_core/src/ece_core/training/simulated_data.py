@@ -27,28 +27,32 @@ AIR_HU = -1000.0
 LEAST_TARGET_LABEL = 8  # OpenKBP: 8 to 10 are the target volumes
 NEAR_TARGET_MM = 30.0  # there is neck: target volumes hold the levels that are at risk
 LEAST_SIGN_HU = 12  # a difference from the twin that a reader could hold for a sign of the breach
+PLANNING_SHARE = 0.25  # of simulated scans, with the wide pixels of a radiotherapy planning CT
 LEAST_VOXELS = 1.5  # a short axis below that many voxels is not seen
 
 
 def segmentation_case(folder: Path, seed: int, number: int, difficulty: str, spacing_mm: float) -> Path:
-    """Scan ``number`` resampled to ``spacing_mm``: ``hu`` int16 and ``classes`` uint8, (K, J, I).
-
-    Field of view, pixel size and slice thickness vary from scan to scan, as they do in clinics.
-    """
+    """Scan ``number`` resampled to ``spacing_mm``: ``hu`` int16 and ``classes`` uint8, (K, J, I)."""
     path = folder / f"seg_{number:04d}.npz"
     if path.exists():
         return path
-    rng = np.random.default_rng((seed, number, 21))
-    pixel = float(rng.choice([0.8, 1.0, 1.0, 1.2]))
-    slice_mm = float(rng.choice([1.25, 1.5, 1.5, 1.9, 2.5, 3.0]))
-    size = int(rng.uniform(200, 300) / pixel)
-    height = int(rng.uniform(170, 240) / slice_mm)
-    case = simulate_case(seed, number, difficulty, (height, size, size), (slice_mm, pixel, pixel))
+    case = simulate_case(seed, number, difficulty, *_grid_of_scan(seed, number, difficulty))
     target = (spacing_mm, spacing_mm, spacing_mm)
     scan = resample(case.simulation.ct, target)
     classes = _resample_classes(case.simulation.classes, target)
     _save(path, hu=np.rint(scan.array).astype(np.int16), classes=classes)
     return path
+
+
+def _grid_of_scan(seed: int, number: int, difficulty: str) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Most are scanned as cohorts are, as noise on the network's grid depends on the pixels; some as for planning."""
+    rng = np.random.default_rng((seed, number, 21))
+    if rng.random() >= PLANNING_SHARE:
+        return diagnostic_grid(seed, number, difficulty)
+    pixel = float(rng.choice([0.8, 1.0, 1.2]))
+    slice_mm = float(rng.choice([1.5, 2.0, 2.5, 3.0]))
+    size = int(rng.uniform(200, 300) / pixel)
+    return (int(rng.uniform(170, 240) / slice_mm), size, size), (slice_mm, pixel, pixel)
 
 
 def inserted_case(folder: Path, source: Path, seed: int, number: int, difficulty: str, spacing_mm: float) -> Path:
