@@ -53,7 +53,9 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/engine.py
   ece_core/explain/grad_cam.py
   ece_core/explain/guided_backpropagation.py
+  ece_core/explain/heat_overlap.py
   ece_core/explain/heatmap.py
+  ece_core/explain/hottest_region.py
   ece_core/explain/layer.py
   ece_core/explain/lymph_node.py
   ece_core/explain/rectifiers.py
@@ -131,21 +133,26 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/bundle.py
   ece_core/models/cascade.py
   ece_core/models/device.py
+  ece_core/models/dual_swin_unetr.py
   ece_core/models/folding.py
   ece_core/models/import_nnunet.py
   ece_core/models/label_boxes.py
   ece_core/models/light_unet.py
   ece_core/models/lymph_node_densenet.py
+  ece_core/models/masked_autoencoder.py
   ece_core/models/nnunet_checkpoint.py
   ece_core/models/nnunet_unet.py
   ece_core/models/node_classifier.py
+  ece_core/models/plain_cnn.py
   ece_core/models/probability_ensemble.py
   ece_core/models/recipe.py
   ece_core/models/registry.py
   ece_core/models/scan_tiles.py
   ece_core/models/segmentation.py
+  ece_core/models/swin_unetr.py
   ece_core/models/tile_network.py
   ece_core/models/tiles.py
+  ece_core/models/volume_densenet.py
   ece_core/pipeline/__init__.py
   ece_core/pipeline/analyze.py
   ece_core/pipeline/classify.py
@@ -164,6 +171,9 @@ set(ECE_CORE_SCRIPTS
   ece_core/pipeline/stages.py
   ece_core/pipeline/steps.py
   ece_core/preprocessing/__init__.py
+  ece_core/preprocessing/head_and_neck.py
+  ece_core/preprocessing/landmarks.py
+  ece_core/preprocessing/neck_block.py
   ece_core/preprocessing/neck_region.py
   ece_core/preprocessing/node_block.py
   ece_core/preprocessing/normalization.py

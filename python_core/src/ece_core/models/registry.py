@@ -79,6 +79,30 @@ def _cascade(arguments: dict[str, Any]) -> nn.Module:
     return Cascade(build(**arguments["earlier"]), build(**arguments["full"]))
 
 
+def _volume_densenet(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.volume_densenet import volume_densenet
+
+    return volume_densenet(**arguments)
+
+
+def _plain_cnn(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.plain_cnn import plain_cnn
+
+    return plain_cnn(**arguments)
+
+
+def _dual_swin_unetr(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.dual_swin_unetr import DualSwinUNETR
+
+    return DualSwinUNETR(**arguments)
+
+
+def _masked_autoencoder(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.masked_autoencoder import MaskedAutoencoder
+
+    return MaskedAutoencoder(**arguments)
+
+
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "DynUNet": _unet,
     "DenseNet": _densenet,
@@ -88,6 +112,10 @@ ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "LightUNet": _light_unet,
     "Ensemble": _ensemble,
     "Cascade": _cascade,
+    "DualSwinUNETR": _dual_swin_unetr,
+    "MaskedAutoencoder": _masked_autoencoder,
+    "VolumeDenseNet": _volume_densenet,
+    "PlainCNN": _plain_cnn,
 }
 
 
