@@ -10,7 +10,7 @@ from ece_core.evaluation.overlap import Overlap
 from ece_core.evaluation.voxels import LabeledVoxels
 from ece_core.export.result import Result
 from ece_core.geometry import Volume, affine_from
-from ece_core.io import write_image
+from ece_core.io import read_ct, write_image
 
 SHAPE, SPACING_MM = (6, 60, 80), (3.0, 1.0, 1.0)
 
@@ -33,7 +33,7 @@ def a_case(folder, name="case_0000", flip=False, ct_shape=SHAPE):
     affine = affine_from(SPACING_MM, (0, 0, 0), direction)
     voxels = LabeledVoxels.of(Volume(truth, affine), Volume(predicted, affine))
     result = Result({}, (), "cpu", {}, (), {}, {})
-    return EvaluatedCase(name, rows, True, result, Overlap.of(truth, predicted), voxels, file)
+    return EvaluatedCase(name, rows, True, result, Overlap.of(truth, predicted), voxels, lambda: read_ct(file).volume)
 
 
 def colored(tile, class_name):

@@ -195,7 +195,7 @@ def test_results_of_other_cases_are_refused(a_cohort):
 
 def test_a_folder_without_cases_is_no_cohort(tmp_path):
     with pytest.raises(InputError, match=r"not a simulated cohort.*ece simulate"):
-        evaluate_segmentation(tmp_path, tmp_path, tmp_path / "out")
+        evaluate_segmentation(tmp_path, tmp_path, tmp_path / "out", "simulated")
 
 
 def test_another_grid_is_refused(tmp_path):

@@ -12,11 +12,12 @@ TASKS = ("segmentation", "classification")
 
 
 def add_parser(commands) -> None:
-    parser = commands.add_parser("evaluate", help="compare results with a simulated cohort's truth")
+    parser = commands.add_parser("evaluate", help="compare results with what is true")
     parser.add_argument("task", choices=TASKS, metavar="TASK", help=" or ".join(TASKS))
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of result folders case_NNNN")
-    parser.add_argument("reference", type=Path, metavar="REFERENCE", help="cohort folder of `ece simulate`")
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of results named like the cases")
+    parser.add_argument("reference", type=Path, metavar="REFERENCE", help="cohort of `ece simulate`, or a data set")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where page, metrics, tables, plots go")
+    parser.add_argument("--layout", metavar="NAME", help="of a data set: nnunet, dicom, hecktor or nrrd")
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
@@ -25,8 +26,10 @@ def run(asked: argparse.Namespace, console: Console) -> None:
     from ece_core.evaluation import evaluate_classification, evaluate_segmentation
     from ece_core.evaluation.table import metrics_table
 
-    evaluate = evaluate_segmentation if asked.task == "segmentation" else evaluate_classification
-    metrics = evaluate(asked.predictions, asked.reference, asked.out)
+    if asked.task == "segmentation":
+        metrics = evaluate_segmentation(asked.predictions, asked.reference, asked.out, asked.layout)
+    else:
+        metrics = evaluate_classification(asked.predictions, asked.reference, asked.out)
     console.event({"event": "result", "id": None, "folder": str(asked.out)})
     console.say(metrics_table(metrics))
     console.say(f"Page: {asked.out / 'index.html'}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ece_core.classes import CLASS_NAMES
 from ece_core.evaluation.bootstrap import ratio_figure
-from ece_core.evaluation.cohort import EvaluatedCase
+from ece_core.evaluation.cohort import UNKNOWN_CLASS, EvaluatedCase
 from ece_core.evaluation.lymph_node_rows import PredictedRows, TrueRows
 from ece_core.geometry import Array
 
@@ -35,7 +36,8 @@ class Confusion:
 
 def voxel_confusion(cases: list[EvaluatedCase], predicted_names: tuple[str, ...]) -> Confusion:
     """Every voxel of every scan; a voxel has the class of its lymph node."""
-    true_names, names = (BACKGROUND, *CLASS_NAMES), (BACKGROUND, *predicted_names)
+    told = _true_names(row["class"] for case in cases for row in case.truth.values())
+    true_names, names = (BACKGROUND, *told), (BACKGROUND, *predicted_names)
     tables = [_voxels_of(case, true_names, names) for case in cases]
     return Confusion(true_names, names, np.array(tables).reshape(-1, len(true_names), len(names)))
 
@@ -44,7 +46,8 @@ def lymph_node_confusion(
     true: list[TrueRows], predicted: list[PredictedRows], predicted_names: tuple[str, ...]
 ) -> Confusion:
     """Every true lymph node by the class of the prediction that shares most with it, and the false positives."""
-    true_names, names = (*CLASS_NAMES, INVENTED), (*predicted_names, MISSED)
+    told = _true_names(name for rows in true for name in rows.class_names)
+    true_names, names = (*told, INVENTED), (*predicted_names, MISSED)
     counts = np.zeros((len(true), len(true_names), len(names)))
     for table, rows, extra in zip(counts, true, predicted, strict=True):
         for truth, answer in zip(rows.class_names, rows.predicted_class, strict=True):
@@ -53,6 +56,11 @@ def lymph_node_confusion(
             if answer:  # a label that only the map has is of no class
                 table[-1, names.index(answer)] += 1
     return Confusion(true_names, names, counts)
+
+
+def _true_names(seen: Iterable[str]) -> tuple[str, ...]:
+    """The classes, and a row for lymph nodes of which nobody says what they are, where there are any."""
+    return (*CLASS_NAMES, UNKNOWN_CLASS) if UNKNOWN_CLASS in seen else CLASS_NAMES
 
 
 def _voxels_of(case: EvaluatedCase, true_names: tuple[str, ...], names: tuple[str, ...]) -> Array:

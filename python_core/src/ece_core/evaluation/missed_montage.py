@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -14,7 +13,6 @@ from ece_core.classes import CLASS_COLORS
 from ece_core.errors import GeometryError
 from ece_core.evaluation.cohort import EvaluatedCase
 from ece_core.geometry import Array, Volume
-from ece_core.io import read_ct
 
 SHOWN, COLUMNS = 24, 6
 PIXELS, CAPTION = 220, 34  # of a tile
@@ -22,6 +20,7 @@ FIELD_MM = 60.0
 LARGEST_SHARE = 0.7  # a lymph node wider than this share of the field gets a larger one
 WINDOW_HU = (-160.0, 240.0)  # soft tissue: width 400, level 40
 PREDICTED_COLOR = (255, 255, 255)
+UNKNOWN_COLOR = (255, 255, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +66,9 @@ def missed_montage(missed: Sequence[Missed]) -> Image.Image | None:
     """
     tiles: dict[int, Image.Image] = {}
     for case in {id(one.case): one.case for one in missed}.values():
-        if case.ct is None:
+        if case.read_ct is None:
             continue
-        ct = _ct_of(case, case.ct)
+        ct = _on_its_grid(case, case.read_ct())
         tiles |= {n: _tile(one, ct) for n, one in enumerate(missed) if one.case is case}
     if not tiles:
         return None
@@ -81,8 +80,7 @@ def missed_montage(missed: Sequence[Missed]) -> Image.Image | None:
     return sheet
 
 
-def _ct_of(case: EvaluatedCase, path: Path) -> Volume:
-    ct = read_ct(path).volume
+def _on_its_grid(case: EvaluatedCase, ct: Volume) -> Volume:
     if ct.array.size != case.voxels.voxels or (case.voxels.index_kji >= ct.shape).any():
         raise GeometryError(
             f"{case.name}: the CT ({ct.shape} voxels) is not on the grid of its lymph node map.",
@@ -101,7 +99,8 @@ def _tile(missed: Missed, ct: Volume) -> Image.Image:
     gray = np.clip((hu - WINDOW_HU[0]) / (WINDOW_HU[1] - WINDOW_HU[0]), 0, 1) * 255
     pixels = np.repeat(np.rint(gray).astype(np.uint8)[..., None], 3, axis=-1)
     pixels[_outline(missed.case, "predicted", None, ct, points, 1)] = PREDICTED_COLOR
-    pixels[_outline(missed.case, "truth", missed.label, ct, points, 2)] = CLASS_COLORS[missed.row["class"]]
+    color = CLASS_COLORS.get(missed.row["class"], UNKNOWN_COLOR)
+    pixels[_outline(missed.case, "truth", missed.label, ct, points, 2)] = color
     tile = Image.new("RGB", (PIXELS, PIXELS + CAPTION), "black")
     tile.paste(Image.fromarray(pixels), (0, CAPTION))
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(12)

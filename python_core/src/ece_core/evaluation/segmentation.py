@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ece_core import RESEARCH_USE_ONLY
 from ece_core.classes import CLASS_NAMES
 from ece_core.evaluation.bootstrap import LEVEL, RESAMPLES, SEED, mean_figure, ratio_figure
-from ece_core.evaluation.cohort import EvaluatedCase, read_cases
+from ece_core.evaluation.cohort import CASES, EvaluatedCase, read_cases, read_dataset_cases
 from ece_core.evaluation.evaluated_cohort import ALL, EvaluatedCohort, aggregated_f1
 from ece_core.evaluation.froc import RATES
 from ece_core.evaluation.lymph_node_rows import PAIRED_ABOVE_IOU
@@ -31,8 +32,10 @@ NO_LYMPH_NODES = "not computed: the cohort has no such lymph node"
 NOTHING_DETECTED = "not computed: no lymph node was detected"
 
 
-def evaluate_segmentation(predictions: Path, reference: Path, out: Path) -> dict[str, Any]:
-    """Compare results with a cohort and write the evaluation into ``out``.
+def evaluate_segmentation(
+    predictions: Path, reference: Path, out: Path, layout: str | None = None
+) -> dict[str, Any]:
+    """Compare results with a simulated cohort, or a data set with outlined lymph nodes; write the evaluation.
 
     ``metrics.json`` holds what is returned, ``index.html`` all tables, plots and the lymph nodes that were missed;
     ``tables/`` the tables as CSV (also one row per lymph node), ``plots/`` the plots as PNG. docs/evaluation.md says
@@ -56,10 +59,18 @@ def evaluate_segmentation(predictions: Path, reference: Path, out: Path) -> dict
     GeometryError
         A label map or a CT is not on the grid of its case. Nothing is written.
     """
-    cohort = EvaluatedCohort.of(list(read_cases(predictions, reference)))
+    cohort = EvaluatedCohort.of(list(_cases(predictions, reference, layout)))
     metrics = cohort_metrics(cohort)
     write_evaluation(out, metrics, segmentation_page(cohort, metrics))
     return metrics
+
+
+def _cases(predictions: Path, reference: Path, layout: str | None) -> Iterator[EvaluatedCase]:
+    if layout == "simulated" or (layout is None and next(Path(reference).glob(f"{CASES}/truth.json"), None)):
+        return read_cases(predictions, reference)
+    from ece_core.io.datasets import load_dataset
+
+    return read_dataset_cases(predictions, load_dataset(reference, layout))
 
 
 def segmentation_metrics(cases: list[EvaluatedCase]) -> dict[str, Any]:
