@@ -121,7 +121,7 @@ def probabilityBar(lymphNode):
     probability = lymphNode.ece_probability
     bar.setRange(0, 100)
     bar.setValue(0 if probability is None else round(100 * probability))
-    bar.setFormat(numberText(probability, 2))
+    bar.setFormat(_("not evaluable") if lymphNode.not_evaluable else numberText(probability, 2))
     bar.setAttribute(qt.Qt.WA_TransparentForMouseEvents, True)
     return bar
 
@@ -152,5 +152,5 @@ def numberText(value: float | None, decimals: int) -> str:
 
 def rowToolTip(lymphNode) -> str:
     meaning = CLASS_MEANINGS.get(lymphNode.class_name, "")
-    lines = [f"{lymphNode.id}: {meaning}", *lymphNode.flags, _("Double-click to move the views here.")]
-    return "\n".join(lines)
+    lines = [f"{lymphNode.id}: {meaning}", lymphNode.certainty, *lymphNode.flags]
+    return "\n".join([*(line for line in lines if line), _("Double-click to move the views here.")])

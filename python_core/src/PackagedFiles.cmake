@@ -127,11 +127,15 @@ set(ECE_CORE_SCRIPTS
   ece_core/lymph_nodes/lymph_node.py
   ece_core/lymph_nodes/measures.py
   ece_core/lymph_nodes/necrosis.py
+  ece_core/lymph_nodes/not_evaluable.py
+  ece_core/lymph_nodes/patient_rules.py
   ece_core/lymph_nodes/signed_distance.py
   ece_core/models/__init__.py
   ece_core/models/body_tiles.py
   ece_core/models/bundle.py
+  ece_core/models/calibration.py
   ece_core/models/cascade.py
+  ece_core/models/conformal.py
   ece_core/models/device.py
   ece_core/models/dual_swin_unetr.py
   ece_core/models/folding.py

@@ -22,16 +22,20 @@ def test_a_row_by_hand(tmp_path):
         "box_k0": "4", "box_j0": "8", "box_i0": "8", "box_k1": "10", "box_j1": "16", "box_i1": "20",
         "mean_hu": "81.5", "sd_hu": "22.0", "necrosis_fraction": "0.25", "contour_risk": "", "contour_score": "",
         "source": "AUTOMATIC", "status": "new", "flags": "touches the border of the scan",
+        "class_set": "", "not_evaluable": "",
     }  # fmt: skip
 
 
 def test_every_field_of_result_json_has_its_column(tmp_path):
-    node = a_lymph_node(contour_quality={"risk": "low", "score": 0.9})
+    node = a_lymph_node(
+        contour_quality={"risk": "low", "score": 0.9}, class_set=("P", "ENE"), not_evaluable=("too small", "cut off")
+    )
     nested = {"class", "centroid_lps_mm", "bounding_box_kji", "contour_quality"}
     plain = set(a_result(lymph_nodes=(node,)).node_rows()[0]) - nested
     assert plain <= set(COLUMNS)
     (row,) = rows_of(tmp_path, a_result(lymph_nodes=(node,)))
     assert all(row.values())  # with everything computed no cell is empty
+    assert row["class_set"] == "P ENE" and row["not_evaluable"] == "too small; cut off"
 
 
 def test_what_was_not_computed_is_an_empty_cell_and_the_columns_stay(tmp_path):

@@ -190,3 +190,19 @@ def test_without_the_ct_there_are_no_images_and_it_says_so():
     page = a_report(ct=False)
     assert "None: the CT was not at hand when this was written." in Words(page).text
     assert not pictures(page) and "LN1" in page
+
+
+def test_what_cannot_be_judged_is_said_where_the_probability_would_stand():
+    hidden = a_lymph_node(2, "metastatic", ece_probability=None, not_evaluable=("cut off: too near",))
+    sure = a_lymph_node(1, class_set=("P", "ENE"))
+    text = Words(a_report(a_result(lymph_nodes=(sure, hidden)), ct=False)).text
+    assert "LN2 metastatic not evaluable" in text and "not evaluable: cut off: too near" in text
+    assert "1 lymph node is not evaluable and is left out of all these." in text
+    assert "not sure: P or ENE" in text and "each class was left out of no more" in text
+
+
+def test_the_rules_stand_side_by_side_under_their_names():
+    patient = {"ece_probability": 0.7, "method": "max", "outputs": {"max": 0.7, "noisy-or": 0.81, "ene-count": 2.0}}
+    text = Words(a_report(a_result(patient=patient), ct=False)).text
+    assert "Most suspicious lymph node 0.70 Any lymph node (noisy-OR) 0.81 Lymph nodes with ENE (also ECE) 2 " in text
+    assert "Certainty" not in text and "not evaluable" not in text

@@ -118,3 +118,31 @@ def test_a_folder_without_result_json_is_not_a_result(tmp_path):
 def test_a_result_is_read_from_its_folder(tmp_path):
     (tmp_path / "result.json").write_text(a_result().to_json(), encoding="utf-8")
     assert read_result(tmp_path) == a_result()
+
+
+def test_sets_and_reasons_survive_and_old_results_have_none():
+    node = a_lymph_node(class_set=("P", "ENE"))
+    hidden = a_lymph_node(2, "metastatic", ece_probability=None, not_evaluable=("cut off",))
+    result = replace(a_result(), lymph_nodes=(node, hidden))
+    rows = strict(result.to_json())["lymph_nodes"]
+    assert rows[0]["class"]["set"] == ["P", "ENE"] and "not_evaluable" not in rows[0] and "class_set" not in rows[0]
+    assert rows[1]["not_evaluable"] == ["cut off"] and not {"ece_probability", "class_set"} & set(rows[1])
+    assert "set" not in rows[1]["class"]
+    assert Result.from_json(result.to_json()) == result
+    old = Result.from_json(a_result().to_json()).lymph_nodes[0]
+    assert old.class_set is None and old.not_evaluable == () and old.certainty == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"class_set": ("ENE",)}, "ENE only", id="one fits"),
+        pytest.param({"class_set": ("P", "ENE")}, "not sure: P or ENE", id="two fit"),
+        pytest.param({"class_set": ("N", "P", "ENE")}, "not sure: N, P or ENE", id="all fit"),
+        pytest.param({"class_set": ("P",)}, "not sure: P or ENE", id="the most probable class fits badly"),
+        pytest.param({"class_set": ()}, "not sure: fits no class well", id="none fits"),
+        pytest.param({"class_set": ("ENE",), "not_evaluable": ("a", "b")}, "not evaluable: a; b", id="not evaluable"),
+    ],
+)
+def test_certainty_in_words(changes, words):
+    assert a_lymph_node(**changes).certainty == words

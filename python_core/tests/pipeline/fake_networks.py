@@ -68,6 +68,7 @@ def install(patch=setattr, **changes):
         "can_mirror": lambda bundle: False,
         "segment": segment,
         "classify": classify,
+        "block_mm": lambda bundle: (50.0, 48.0, 48.0),
         "heatmaps": heatmaps,
         **changes,
     }

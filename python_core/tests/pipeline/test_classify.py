@@ -6,6 +6,7 @@ from ece_core.errors import EmptyMaskError, GeometryError
 from ece_core.export.seg_nrrd import read_seg_nrrd
 from ece_core.geometry import Volume
 from ece_core.io import write_image
+from ece_core.lymph_nodes.not_evaluable import CUT_OFF, TOO_LARGE
 from ece_core.pipeline import classify, reclassify
 from fake_networks import a_neck_ct
 
@@ -81,3 +82,26 @@ def test_mask_drawn_on_a_shifted_grid(fake_models, a_ct_file, mask_file, tmp_pat
 def test_a_label_that_is_not_there(fake_models, a_ct_file, mask_file):
     with pytest.raises(EmptyMaskError, match=r"no lymph node with label 5\..*Paint"):
         reclassify(a_ct_file, mask_file(), 5)
+
+
+def test_what_touches_the_edge_has_measures_but_no_ece_probability(fake_models, a_ct_file, mask_file, tmp_path):
+    def down_to_the_lowest_slice(array):
+        where = np.argwhere(array == 3)
+        array[: where[:, 0].max(), where[0, 1], where[0, 2]] = 3
+        return array
+
+    result = classify(a_ct_file, mask_file(down_to_the_lowest_slice), tmp_path / "out")
+    cut, whole = result.lymph_nodes
+    assert cut.ece_probability is None and cut.not_evaluable == (CUT_OFF,)
+    assert cut.class_name == "metastatic" and set(cut.class_probabilities) == {"N", "metastatic"}
+    assert cut.short_axis_mm > 0 and cut.volume_mm3 > 0
+    assert whole.not_evaluable == () and result.patient["ece_probability"] == whole.ece_probability
+    assert result.patient["not_evaluable"] == 1
+    assert any("1 lymph node has no ECE probability (LN3)" in warning for warning in result.warnings)
+
+
+def test_what_is_larger_than_the_classifier_s_block_is_not_judged(fake_models, a_ct_file, mask_file, tmp_path):
+    fake_models(block_mm=lambda bundle: (50.0, 48.0, 5.0))
+    result = classify(a_ct_file, mask_file(), tmp_path / "out")
+    assert all(node.not_evaluable == (TOO_LARGE,) for node in result.lymph_nodes)
+    assert "ece_probability" not in result.patient and result.patient["outputs"] == {}

@@ -1,45 +1,53 @@
-"""From lymph nodes to the patient."""
+"""From the rules of the lymph nodes to `patient` of the result."""
 
 import pytest
 from ece_core.lymph_nodes.lymph_node import LymphNode
-from ece_core.pipeline.patient import noisy_or, patient_summary
-from hypothesis import given
-from hypothesis import strategies as st
-
-probabilities = st.floats(0, 1)
+from ece_core.pipeline.patient import DEFAULT_PATIENT_MODEL, PATIENT_MODELS, left_out_warning, patient_summary
 
 
-def a_lymph_node(ece_probability):
-    return LymphNode("LN1", 1, "P", {"N": 0.0, "P": 1.0, "ENE": 0.0}, ece_probability=ece_probability)
+def a_lymph_node(ece_probability, **more):
+    return LymphNode("LN1", 1, "P", {"N": 0.0, "P": 1.0, "ENE": 0.0}, ece_probability=ece_probability, **more)
 
 
-@pytest.mark.parametrize(
-    ("each", "any_of_them"),
-    [
-        pytest.param([], 0.0, id="none"),
-        pytest.param([0.3], 0.3, id="one is itself"),
-        pytest.param([0.5, 0.5], 0.75, id="two coins"),
-        pytest.param([0.2, 0.4, 1.0], 1.0, id="one is certain"),
-    ],
-)
-def test_noisy_or_is_counted_by_hand(each, any_of_them):
-    assert noisy_or(each) == pytest.approx(any_of_them)
+def test_every_rule_stands_beside_the_others_and_the_method_is_the_answer():
+    nodes = [a_lymph_node(0.5), a_lymph_node(0.6), a_lymph_node(0.1)]
+    outputs = pytest.approx({"max": 0.6, "noisy-or": 1 - 0.5 * 0.4 * 0.9, "ene-count": 2})
+    for model in PATIENT_MODELS:
+        summary = patient_summary(nodes, model)
+        assert summary["outputs"] == outputs
+        assert summary["ece_probability"] == summary["outputs"][model] and summary["method"] == model
 
 
-@given(st.lists(probabilities, min_size=1, max_size=20))
-def test_noisy_or_is_at_least_the_largest_and_at_most_the_sum(each):
-    assert max(each) - 1e-12 <= noisy_or(each) <= min(1.0, sum(each)) + 1e-12
+def test_a_network_stands_beside_the_rules_and_may_be_the_answer():
+    summary = patient_summary([a_lymph_node(0.25)], "gmgenet", {"gmgenet": 0.9})
+    assert (summary["ece_probability"], summary["method"]) == (0.9, "gmgenet")
+    assert summary["outputs"] == {"max": 0.25, "noisy-or": 0.25, "ene-count": 0, "gmgenet": 0.9}
 
 
-@given(st.lists(probabilities, max_size=8))
-def test_noisy_or_does_not_know_the_order(each):
-    assert noisy_or(each) == pytest.approx(noisy_or(each[::-1]))
+def test_a_network_that_gave_nothing_is_no_probability():
+    assert "ece_probability" not in patient_summary([a_lymph_node(0.25)], "gmgenet")
+
+
+def test_a_number_of_lymph_nodes_is_never_the_probability():
+    assert "ene-count" not in PATIENT_MODELS and DEFAULT_PATIENT_MODEL in PATIENT_MODELS
 
 
 def test_no_lymph_node_is_no_probability_not_zero():
-    assert patient_summary([]) == {"method": "noisy-or", "outputs": {}}
+    assert patient_summary([]) == {"method": DEFAULT_PATIENT_MODEL, "outputs": {}}
 
 
-def test_lymph_nodes_without_a_probability_do_not_count():
-    summary = patient_summary([a_lymph_node(None), a_lymph_node(0.25)])
-    assert summary == {"ece_probability": 0.25, "method": "noisy-or", "outputs": {"noisy-or": 0.25}}
+def test_lymph_nodes_without_a_probability_do_not_count_and_are_counted():
+    left_out = a_lymph_node(None, not_evaluable=("cut off",))
+    summary = patient_summary([left_out, a_lymph_node(None), a_lymph_node(0.25)])
+    assert summary["ece_probability"] == 0.25
+    assert summary["not_evaluable"] == 1  # the other one has no probability for another reason
+
+
+def test_the_reader_is_told_whom_the_probability_leaves_out():
+    left_out = a_lymph_node(None, not_evaluable=("cut off",))
+    assert left_out_warning([a_lymph_node(0.3), a_lymph_node(None)]) is None
+    assert left_out_warning([left_out, a_lymph_node(0.3)]) == (
+        "1 lymph node has no ECE probability (LN1): not evaluable. The patient's probability leaves it out; judge it "
+        "yourself."
+    )
+    assert "10 lymph nodes have" in left_out_warning([left_out] * 10)

@@ -8,7 +8,7 @@ from ece_core.export.result import Result
 from ece_core.lymph_nodes.lymph_node import LymphNode
 
 NOT_COMPUTED = "-"
-_HEADINGS = ("Lymph node", "Side", "Level", "Class", "ECE probability", "Short axis", "Volume", "Remarks")
+_HEADINGS = ("Lymph node", "Side", "Level", "Class", "ECE probability", "Short axis", "Volume", "Certainty", "Remarks")
 
 
 def result_text(result: Result) -> str:
@@ -40,9 +40,10 @@ def _row(node: LymphNode) -> tuple[str, ...]:
         node.side or NOT_COMPUTED,
         node.level or NOT_COMPUTED,
         node.class_name,
-        _number(node.ece_probability, ".2f"),
+        "not evaluable" if node.not_evaluable else _number(node.ece_probability, ".2f"),
         _number(node.short_axis_mm, ".1f", " mm"),
         _number(None if node.volume_mm3 is None else node.volume_mm3 / 1000, ".2f", " ml"),
+        node.certainty or NOT_COMPUTED,
         "; ".join(node.flags),
     )
 
@@ -52,7 +53,15 @@ def _patient_line(result: Result) -> str:
     if probability is None:
         return "Patient: no ECE probability."
     method = result.patient.get("method", NOT_COMPUTED)
-    return f"Patient: ECE probability {probability:.2f} ({method} of {len(result.lymph_nodes)} lymph nodes)."
+    judged = sum(node.ece_probability is not None for node in result.lymph_nodes)
+    return f"Patient: ECE probability {probability:.2f} ({method} of {judged} lymph nodes){_others(result)}."
+
+
+def _others(result: Result) -> str:
+    """What the other rules and networks say."""
+    method, outputs = result.patient.get("method"), result.patient.get("outputs", {})
+    others = [f"{name} {value:.3g}" for name, value in outputs.items() if name != method]
+    return f"; {', '.join(others)}" if others else ""
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str:

@@ -114,11 +114,15 @@ def predicted_rows(case: EvaluatedCase, score: str) -> PredictedRows:
 
 def names_told_apart(cases: list[EvaluatedCase]) -> tuple[str, ...]:
     """Class names that the predictions use: N, P, ENE, or the joined ones of a network that cannot tell them."""
-    joined = {name for case in cases for node in case.result.lymph_nodes for name in node.class_probabilities}
-    joined |= {node.class_name for case in cases for node in case.result.lymph_nodes}
+    nodes = [node for case in cases for node in case.result.lymph_nodes]
+    judged = [node for node in nodes if not node.not_evaluable]
+    joined = {name for node in judged or nodes for name in (node.class_name, *node.class_probabilities)}
     if "lymph_node" in joined:
         return ("lymph_node",)
-    return ("N", "metastatic") if "metastatic" in joined else CLASS_NAMES
+    if "metastatic" in joined:
+        return ("N", "metastatic")
+    apart_but_for_some = any(node.class_name == "metastatic" for node in nodes)  # ENE (also ECE) not evaluable
+    return (*CLASS_NAMES, "metastatic") if apart_but_for_some else CLASS_NAMES
 
 
 def _values(nodes: list, attribute: str) -> Array:

@@ -263,6 +263,8 @@ def _sentence(lymph_node: LymphNode) -> str:
     parts = [CLASS_TITLES[lymph_node.class_name]]
     if lymph_node.ece_probability is not None:
         parts.append(f"probability of ENE (also ECE) {lymph_node.ece_probability:.2f}")
+    if lymph_node.certainty:
+        parts.append(lymph_node.certainty)
     if lymph_node.status != "new":
         parts.append(f"{lymph_node.status} by the reader")
     return f"{'; '.join(parts)}. {RESEARCH_USE_ONLY}"

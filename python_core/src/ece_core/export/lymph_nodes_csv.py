@@ -13,7 +13,7 @@ COLUMNS = (
     "detection_probability", "side", "level",
     "short_axis_mm", "long_axis_mm", "volume_mm3", "centroid_l_mm", "centroid_p_mm", "centroid_s_mm",
     "box_k0", "box_j0", "box_i0", "box_k1", "box_j1", "box_i1", "mean_hu", "sd_hu", "necrosis_fraction",
-    "contour_risk", "contour_score", "source", "status", "flags",
+    "contour_risk", "contour_score", "source", "status", "flags", "class_set", "not_evaluable",
 )  # fmt: skip
 METASTATIC = LABEL_CLASSES["metastatic"]  # of a network that cannot tell P and ENE apart it is the network's own
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -21,6 +21,9 @@ SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def write_lymph_nodes_csv(path: Path, result: Result) -> None:
     """Write the table, in the order of `result.json`. An empty cell means: not computed.
+
+    ``class_set``: the classes that fit, separated by spaces; one is as sure as the model gets. ``not_evaluable``: why
+    there is no ECE probability.
 
     The columns are always the same ones, so that tables of many patients can be put under each other.
     """
@@ -44,6 +47,8 @@ def _flat(row: dict) -> dict:
         flat |= {f"box_{axis}{end}": value for axis, value in zip("kji", corner, strict=True)}
     flat |= {f"contour_{key}": value for key, value in row.get("contour_quality", {}).items()}
     flat["flags"] = "; ".join(row.get("flags", ()))
+    flat["class_set"] = " ".join(row["class"].get("set", ()))
+    flat["not_evaluable"] = "; ".join(row.get("not_evaluable", ()))
     return flat
 
 

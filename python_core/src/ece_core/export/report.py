@@ -21,16 +21,10 @@ from ece_core.export.key_images import HEAT_COLORS, TRANSPARENT_BELOW, WINDOW_HU
 from ece_core.export.result import Result
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.patient_rules import PATIENT_RULES
 
 TOP_SHOWN, AT_MOST_SHOWN = 3, 12  # lymph nodes with key images: about 0.3 MB each
 TRAINED_ON = "Trained on simulated patients only; its figures have not been confirmed on patients."
-PATIENT_METHODS = {
-    "noisy-or": (
-        "Noisy-OR of the lymph nodes: 1 minus the product of (1 − p) over all lymph nodes. It is the probability "
-        "that at least one lymph node has ENE if the lymph nodes are taken as independent, and it grows with "
-        "their number."
-    ),
-}
 HEATMAP_CAUTION = (
     "A heatmap shows what moved the network's score, not where disease is. Values are relative to the strongest one, "
     "so colors do not compare between lymph nodes or methods."
@@ -123,8 +117,9 @@ def _patient(result: Result) -> str:
 <div class="patient">
 <h2>Patient: probability of ENE (also ECE)</h2>
 <div class="big">{value}</div>{bar}
-<p>{escape(PATIENT_METHODS.get(method, f"Method: {method}." if method else ""))}</p>
+<p>{escape(_method(method))}</p>
 {_outputs(result.patient.get("outputs"))}
+{_left_out(result.lymph_nodes)}
 </div>
 <div class="counts">
 <h2>Lymph nodes: {len(result.lymph_nodes)}</h2>
@@ -137,11 +132,32 @@ def _patient(result: Result) -> str:
 </section>"""
 
 
+def _method(name: str) -> str:
+    """How the value above was made, in words."""
+    if name in PATIENT_RULES:
+        return f"{PATIENT_RULES[name].title}: {PATIENT_RULES[name].meaning}"
+    return f"Method: {name}." if name else ""
+
+
 def _outputs(outputs: Any) -> str:
-    """What each model said, when there is more than one answer."""
+    """What each rule and each network said, when there is more than one answer."""
     if not isinstance(outputs, dict) or len(outputs) < 2:
         return ""
-    return _definitions([(str(name), _number(value, 2)) for name, value in outputs.items()])
+    rows = []
+    for name, value in outputs.items():
+        rule = PATIENT_RULES.get(name)
+        counts = rule is not None and not rule.is_probability
+        rows.append((rule.title if rule else str(name), _number(value, 0 if counts else 2)))
+    return _definitions(rows)
+
+
+def _left_out(lymph_nodes: Sequence[LymphNode]) -> str:
+    """That the values above know nothing of some lymph nodes."""
+    count = sum(bool(node.not_evaluable) for node in lymph_nodes)
+    if not count:
+        return ""
+    them = "lymph node is not evaluable and is" if count == 1 else "lymph nodes are not evaluable and are"
+    return f"<p><strong>{count} {them} left out of all these.</strong></p>"
 
 
 def _counts(lymph_nodes: Sequence[LymphNode]) -> str:
@@ -201,8 +217,18 @@ def _table(by_probability: Sequence[LymphNode]) -> str:
 {body}</tbody>
 </table></div>
 <p class="note">Short axis: largest over axial slices of the section's smallest diameter. Position: patient
-coordinates L, P, S of the center of mass. Necrosis: share of the volume. What was not computed is left out.</p>
+coordinates L, P, S of the center of mass. Necrosis: share of the volume. {_certainty_note(by_probability)}What was
+not computed is left out.</p>
 </section>"""
+
+
+def _certainty_note(nodes: Sequence[LymphNode]) -> str:
+    if all(node.class_set is None for node in nodes):
+        return ""
+    return (
+        "Certainty: the classes that fit; each class was left out of no more simulated lymph nodes of that class than "
+        "the model's card says. "
+    )
 
 
 def _cells(node: LymphNode) -> list[Cell]:
@@ -217,7 +243,7 @@ def _cells(node: LymphNode) -> list[Cell]:
     return [
         ("Lymph node", f"<strong>{escape(node.id)}</strong>"),
         ("Class", _chip(node.class_name)),
-        ("Probability of ENE", _bar_cell(node.ece_probability)),
+        ("Probability of ENE", _probability_cell(node)),
         ("Side, level", escape(_place(node))),
         ("Short axis mm", _number(node.short_axis_mm, 1)),
         ("Long axis mm", _number(node.long_axis_mm, 1)),
@@ -229,6 +255,7 @@ def _cells(node: LymphNode) -> list[Cell]:
         ("Contour", escape(quality)),
         ("Source", escape(node.source.lower())),
         ("Status", escape(node.status)),
+        ("Certainty", escape(node.certainty)),
         ("Remarks", escape("; ".join(node.flags))),
     ]
 
@@ -290,6 +317,8 @@ def _card(node: LymphNode, titles: Sequence[str], heatmaps: Sequence[Volume], pl
     facts += [f"{node.volume_mm3 / 1000:.2f} mL"] if node.volume_mm3 is not None else []
     probability = _probability_text(node.ece_probability)
     probability = f"probability of ENE {escape(probability)}" if probability else ""
+    probability = "ENE not evaluable" if node.not_evaluable else probability
+    facts += [node.certainty] if node.certainty else []
     return f"""<article class="card {node.class_name}">
 <h3>{escape(node.id)} {_chip(node.class_name)} <strong>{probability}</strong>
 <span class="facts">{escape(", ".join(fact for fact in facts if fact))}</span></h3>
@@ -351,7 +380,10 @@ def _chip(class_name: str) -> str:
     return f'<span class="chip {class_name}" title="{escape(CLASS_TITLES[class_name])}">{text}</span>'
 
 
-def _bar_cell(probability: float | None) -> str:
+def _probability_cell(node: LymphNode) -> str:
+    if node.not_evaluable:
+        return "<strong>not evaluable</strong>"
+    probability = node.ece_probability
     if probability is None:
         return ""
     return f'<span class="value">{escape(_probability_text(probability))}</span>{_bar(probability)}'

@@ -8,6 +8,7 @@ from ece_core.classes import CLASS_COLORS, CLASS_NAMES, CLASS_TITLES
 
 __all__ = ["CLASS_COLORS", "CLASS_NAMES", "CLASS_TITLES", "LymphNode"]
 
+
 @dataclass(frozen=True)
 class LymphNode:
     """One lymph node as `result.json` holds it. ``None`` means: not computed, and left out of every output.
@@ -38,6 +39,11 @@ class LymphNode:
         Plain words such as ``"touches the border of the scan"``.
     detection_probability
         The segmentation network's probability of lymph node tissue of any class, mean over the voxels, 0 to 1.
+    class_set
+        The classes that fit, in the order of CLASS_NAMES: each class is missed in no more lymph nodes than the model's
+        card says. Several: not sure. Empty: unlike most lymph nodes of any class. None: the model has no such sets.
+    not_evaluable
+        Why ENE (also ECE) cannot be judged here, in plain words; then there is no ``ece_probability``.
     """
 
     id: str
@@ -60,12 +66,33 @@ class LymphNode:
     status: str = "new"
     flags: tuple[str, ...] = field(default_factory=tuple)
     detection_probability: float | None = None
+    class_set: tuple[str, ...] | None = None
+    not_evaluable: tuple[str, ...] = ()
+
+    @property
+    def certainty(self) -> str:
+        """What a reader must know before the class is believed; empty where nothing was said about it."""
+        if self.not_evaluable:
+            return f"not evaluable: {'; '.join(self.not_evaluable)}"
+        if self.class_set is None:
+            return ""
+        if not self.class_set:
+            return "not sure: fits no class well"
+        possible = [name for name in CLASS_NAMES if name in (*self.class_set, self.class_name)]
+        if len(possible) == 1:
+            return f"{possible[0]} only"
+        return f"not sure: {', '.join(possible[:-1])} or {possible[-1]}"
 
     def to_json(self) -> dict:
         """The node as `result.json` writes it; what was not computed is absent."""
         row = {key: value for key, value in asdict(self).items() if value is not None}
         row["class"] = {"name": row.pop("class_name"), "probabilities": row.pop("class_probabilities")}
+        if "class_set" in row:
+            row["class"]["set"] = list(row.pop("class_set"))
         row["flags"] = list(self.flags)
+        row["not_evaluable"] = list(self.not_evaluable)
+        if not self.not_evaluable:
+            del row["not_evaluable"]
         return row
 
     @classmethod
@@ -74,9 +101,10 @@ class LymphNode:
         row = dict(row)
         row["class_name"] = row["class"]["name"]
         row["class_probabilities"] = row["class"]["probabilities"]
+        row["class_set"] = tuple(row["class"]["set"]) if "set" in row["class"] else None
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in row.items() if key in known}
-        for key in ("centroid_lps_mm", "flags"):
+        for key in ("centroid_lps_mm", "flags", "not_evaluable"):
             if key in values:
                 values[key] = tuple(values[key])
         if "bounding_box_kji" in values:

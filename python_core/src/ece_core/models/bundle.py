@@ -35,15 +35,17 @@ class Bundle:
     sha256: str
     network: nn.Module
 
-    def summary(self) -> dict[str, str]:
+    def summary(self) -> dict[str, Any]:
         """What `result.json` says of it."""
-        return {
+        summary = {
             "name": self.name,
             "version": self.version,
             "task": self.task,
             "sha256": self.sha256,
             "training": self.spec["training_data"],
         }
+        conformal = self.spec.get("conformal")
+        return {**summary, "conformal_target": conformal["target"]} if conformal else summary
 
 
 def user_models_folder() -> Path:

@@ -11,6 +11,8 @@ from ece_core.classes import CLASS_NAMES
 from ece_core.errors import EmptyMaskError
 from ece_core.geometry import Volume
 from ece_core.models.bundle import Bundle
+from ece_core.models.calibration import calibrated
+from ece_core.models.conformal import class_set
 from ece_core.preprocessing import sample_block, tight_block, to_axial, window
 from ece_core.preprocessing.resample import resample_onto
 
@@ -67,7 +69,10 @@ def crop(bundle: Bundle, ct: Volume, instances: Volume, label: int) -> Crop:
 
 
 def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: str = "cpu") -> dict[str, Any]:
-    """``class_probabilities`` {N, P, ENE} and ``ece_probability``, which is that of ENE (target pENE)."""
+    """``class_probabilities`` {N, P, ENE}, ``ece_probability``, which is that of ENE (target pENE), and ``class_set``.
+
+    The latter as :func:`~ece_core.models.conformal.class_set`: None where the card has no conformal thresholds.
+    """
     return classify_crop(bundle, crop(bundle, ct, instances, label), device)
 
 
@@ -75,7 +80,15 @@ def classify_crop(bundle: Bundle, block: Crop, device: str = "cpu") -> dict[str,
     """As :func:`classify`, for a block already cut."""
     probabilities = calibrated(logits_of(bundle, block, device), diameter_mm(block), bundle.spec.get("calibration"))
     named = dict(zip(CLASS_NAMES, probabilities, strict=True))
-    return {"class_probabilities": named, "ece_probability": named["ENE"]}
+    fits = class_set(named, bundle.spec.get("conformal"))
+    return {"class_probabilities": named, "ece_probability": named["ENE"], "class_set": fits}
+
+
+def block_mm(bundle: Bundle) -> tuple[float, float, float]:
+    """Extent of the block that the classifier sees, along (S, A, L)."""
+    spec = bundle.spec["input"]
+    k, j, i = (n * mm for n, mm in zip(spec["patch_size"], spec["spacing_mm"], strict=True))
+    return k, j, i
 
 
 def logits_of(bundle: Bundle, block: Crop, device: str = "cpu") -> Array:
@@ -96,20 +109,6 @@ def diameter_mm(block: Crop) -> float:
     """Of the ball of the lymph node's volume, as far as it lies in the block."""
     voxel_mm3 = abs(np.linalg.det(block.affine[:3, :3]))
     return float((6 / np.pi * max(1, (block.input[-1] < 0).sum()) * voxel_mm3) ** (1 / 3))
-
-
-def calibrated(logits: Array, diameter: float, calibration: dict[str, Any] | None) -> list[float]:
-    """Probabilities of N, P and ENE as often as these are among lymph nodes of that size.
-
-    A network is trained on equal numbers of each class. ``calibration`` of the card holds ``matrix`` (3, 4) and
-    ``bias`` (3,) of a multinomial logistic regression on logits and the logarithm of the diameter (vector scaling,
-    Guo 2017, with size as one more input); None leaves the network's own probabilities.
-    """
-    if calibration is not None:
-        seen = np.append(logits, np.log(diameter))
-        logits = np.array(calibration["matrix"]) @ seen + np.array(calibration["bias"])
-    odds = np.exp(logits - logits.max())
-    return (odds / odds.sum()).tolist()
 
 
 def attribution_on_ct_grid(block: Crop, attribution: Array, ct: Volume) -> Volume:

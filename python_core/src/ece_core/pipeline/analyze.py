@@ -76,7 +76,7 @@ def analyze(ct: Path, out: Path, options: AnalyzeOptions | None = None, report: 
         # Why: one heatmap volume per method.
         heatmaps = {}
         if options.explain:
-            labels = [lymph_node.label for lymph_node in lymph_nodes]
+            labels = [lymph_node.label for lymph_node in lymph_nodes if not lymph_node.not_evaluable]
             heatmaps = explain_lymph_nodes(run, densenet, scan.volume, instances, labels, options.explain)
 
         result = make_result(run, scan, lymph_nodes, patient, [heatmap_entry(method) for method in heatmaps])

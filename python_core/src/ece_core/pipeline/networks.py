@@ -110,10 +110,17 @@ def labels_of(bundle: Bundle) -> tuple[str, ...]:
 
 
 def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: str) -> dict[str, Any]:
-    """{class_probabilities: {N, P, ENE}, ece_probability} of one lymph node."""
+    """{class_probabilities: {N, P, ENE}, ece_probability, class_set} of one lymph node."""
     from ece_core.models import node_classifier
 
     return node_classifier.classify(bundle, ct, instances, label, device)
+
+
+def block_mm(bundle: Bundle) -> tuple[float, float, float]:
+    """Extent of what the classifier sees, along (S, A, L)."""
+    from ece_core.models import node_classifier
+
+    return node_classifier.block_mm(bundle)
 
 
 def heatmaps(

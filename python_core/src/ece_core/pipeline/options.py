@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from ece_core.errors import InputError
-from ece_core.pipeline.patient import PATIENT_MODELS
+from ece_core.pipeline.patient import DEFAULT_PATIENT_MODEL, PATIENT_MODELS
 
 EXPLANATION_TITLES = {"gradcam": "Grad-CAM", "guided-backprop": "Guided backpropagation"}
 
@@ -24,7 +25,7 @@ class AnalyzeOptions:
     explain
         Explanation methods, keys of EXPLANATION_TITLES; empty: no heatmaps.
     patient_model
-        How lymph nodes become one patient probability, a key of PATIENT_MODELS.
+        How lymph nodes become one patient probability, one of PATIENT_MODELS; the others stand beside it in the result.
     series_uid
         Which series of a DICOM folder that holds several.
     full_search
@@ -41,7 +42,7 @@ class AnalyzeOptions:
     device: str = "auto"
     models: Path | None = None
     explain: tuple[str, ...] = ("gradcam", "guided-backprop")
-    patient_model: str = "noisy-or"
+    patient_model: str = DEFAULT_PATIENT_MODEL
     series_uid: str | None = None
     full_search: bool = False
     mirror: bool = False
@@ -53,6 +54,6 @@ class AnalyzeOptions:
         _expect_known("patient model", self.patient_model, PATIENT_MODELS)
 
 
-def _expect_known(what: str, name: str, known: dict) -> None:
+def _expect_known(what: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         raise InputError(f"There is no {what} with this name.", f"Choose one of: {', '.join(known)}.")

@@ -1,49 +1,59 @@
-"""From lymph nodes to the patient: the probability that any lymph node shows ENE (also ECE)."""
+"""`patient` of `result.json`: what each rule and each patient-level network says, and which of them is the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import prod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.patient_rules import PROBABILITY_RULES, rule_outputs
 
 NOTHING_FOUND = (
     "No lymph node was found. This does not mean that there is none: "
     "the patient has no ECE probability. Look at the scan yourself."
 )
+PATIENT_MODELS = PROBABILITY_RULES
+# First of the rules on unseen simulated patients; docs/evaluation.md has the figures and the reason.
+DEFAULT_PATIENT_MODEL = "max"
 
 
-def noisy_or(probabilities: Iterable[float]) -> float:
-    """Probability that at least one of several independent causes is present.
+def patient_summary(
+    lymph_nodes: Sequence[LymphNode],
+    patient_model: str = DEFAULT_PATIENT_MODEL,
+    networks: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """{ece_probability, method, outputs, not_evaluable}.
 
     Parameters
     ----------
-    probabilities
-        Each 0 to 1. None at all gives 0.
+    patient_model
+        Whose output is the patient's ``ece_probability``: one of PATIENT_MODELS, or a name in ``networks``.
+    networks
+        Probabilities that patient-level networks gave, by name.
 
-    Notes
-    -----
-    Lymph nodes of one patient are not independent and a false detection still adds its share, so the value
-    rises with the number of lymph nodes; the result names the method so that a reader can weigh it.
-
-    References
-    ----------
-    Pearl, Probabilistic Reasoning in Intelligent Systems, 1988, section 4.3.2 (noisy-OR gate).
+    Returns
+    -------
+    dict
+        ``outputs``: what every rule and network said, side by side. ``ece_probability`` is absent, never 0, where the
+        method has no output: nothing found is not nothing there. ``not_evaluable``: how many lymph nodes no rule could
+        take into account; absent if none.
     """
-    return 1.0 - prod(1.0 - p for p in probabilities)
+    outputs = {**rule_outputs(lymph_nodes), **(networks or {})}
+    summary: dict[str, Any] = {"method": patient_model, "outputs": outputs}
+    if patient_model in outputs:
+        summary = {"ece_probability": outputs[patient_model], **summary}
+    left_out = sum(bool(node.not_evaluable) for node in lymph_nodes)
+    return {**summary, "not_evaluable": left_out} if left_out else summary
 
 
-PATIENT_MODELS = {"noisy-or": noisy_or}
-
-
-def patient_summary(lymph_nodes: Iterable[LymphNode], patient_model: str = "noisy-or") -> dict[str, Any]:
-    """`patient` of `result.json`: {ece_probability, method, outputs}.
-
-    ``ece_probability`` is absent, never 0, where no lymph node has one: nothing found is not nothing there.
-    """
-    known = [node.ece_probability for node in lymph_nodes if node.ece_probability is not None]
-    if not known:
-        return {"method": patient_model, "outputs": {}}
-    value = PATIENT_MODELS[patient_model](known)
-    return {"ece_probability": value, "method": patient_model, "outputs": {patient_model: value}}
+def left_out_warning(lymph_nodes: Sequence[LymphNode]) -> str | None:
+    """For the reader: how many lymph nodes the patient's probability leaves out; None if none."""
+    left_out = [node for node in lymph_nodes if node.not_evaluable]
+    if not left_out:
+        return None
+    names = ", ".join(node.id for node in left_out[:8]) + (" ..." if len(left_out) > 8 else "")
+    have, them = ("lymph node has", "it") if len(left_out) == 1 else ("lymph nodes have", "them")
+    return (
+        f"{len(left_out)} {have} no ECE probability ({names}): not evaluable. The patient's probability leaves {them} "
+        f"out; judge {them} yourself."
+    )

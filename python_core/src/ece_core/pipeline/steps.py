@@ -12,10 +12,11 @@ from scipy import ndimage
 from ece_core.classes import LABEL_VALUES
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.not_evaluable import TOO_LARGE, exceeds, not_evaluable
 from ece_core.pipeline import networks
 from ece_core.pipeline.heatmaps import on_grid_of, paste_heatmaps
 from ece_core.pipeline.memory import attempts_whole, attempts_with_tiles, with_less_memory
-from ece_core.pipeline.patient import NOTHING_FOUND
+from ece_core.pipeline.patient import NOTHING_FOUND, left_out_warning
 from ece_core.pipeline.run import Run, labels_of
 
 if TYPE_CHECKING:
@@ -108,9 +109,11 @@ def measure_lymph_nodes(run: Run, ct: Volume, instances: Volume) -> list[dict]:
 def classify_lymph_nodes(run: Run, bundle: Bundle, ct: Volume, instances: Volume, rows: list[dict]) -> list[LymphNode]:
     """One class per lymph node, the classifier's: the most probable of N, P and ENE.
 
-    The segmentation's class map only says where lymph nodes are; its classes are not used here.
+    The segmentation's class map only says where lymph nodes are; its classes are not used here. A lymph node whose
+    border cannot be seen well enough gets no ECE probability, and its class does not claim that there is ENE or none.
     """
     lymph_nodes = []
+    block_mm = networks.block_mm(bundle)
     with run.clock.stage("classify") as tell:
         for done, row in enumerate(rows, start=1):
             answer = _on_device(
@@ -118,17 +121,33 @@ def classify_lymph_nodes(run: Run, bundle: Bundle, ct: Volume, instances: Volume
                 "classifying a lymph node",
                 lambda device, label=row["label"]: networks.classify(bundle, ct, instances, label, device),
             )
-            probabilities = answer["class_probabilities"]
-            lymph_nodes.append(
-                LymphNode(
-                    **row,
-                    class_name=most_probable(probabilities),
-                    class_probabilities=probabilities,
-                    ece_probability=answer["ece_probability"],
-                )
-            )
+            reasons = not_evaluable(ct, instances, row["label"], row["short_axis_mm"], row["bounding_box_kji"])
+            if exceeds(block_mm, instances, row["bounding_box_kji"]):
+                reasons = (*reasons, TOO_LARGE)
+            lymph_nodes.append(_not_judged(row, answer, reasons) if reasons else _judged(row, answer))
             tell(done / len(rows))
+    warning = left_out_warning(lymph_nodes)
+    if warning:
+        run.warn(warning)
     return lymph_nodes
+
+
+def _judged(row: dict, answer: dict) -> LymphNode:
+    return LymphNode(
+        **row,
+        class_name=most_probable(answer["class_probabilities"]),
+        class_probabilities=answer["class_probabilities"],
+        ece_probability=answer["ece_probability"],
+        class_set=answer.get("class_set"),
+    )
+
+
+def _not_judged(row: dict, answer: dict, reasons: tuple[str, ...]) -> LymphNode:
+    """N, or metastatic of which nothing is said about ENE (also ECE)."""
+    negative = answer["class_probabilities"]["N"]
+    joined = {"N": negative, "metastatic": 1.0 - negative}
+    name = most_probable(joined)
+    return LymphNode(**row, class_name=name, class_probabilities=joined, not_evaluable=reasons)
 
 
 def class_from_segmentation(

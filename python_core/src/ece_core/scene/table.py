@@ -38,6 +38,7 @@ NUMBERS = (
     Column("necrosis_fraction", "necrosis_fraction", "", "Share of the outline that looks necrotic, 0 to 1"),
 )
 LAST_TEXTS = (
+    Column("certainty", "certainty", description="Classes that fit; or why ENE (also ECE) cannot be judged"),
     Column("source", "source", description="Who drew the outline"),
     Column("status", "status", description="What the reader decided"),
 )
