@@ -1,9 +1,10 @@
 """Detection against false positives as doubtful lymph nodes are left out: to choose ``least_confidence`` of a config.
 
     ece simulate COHORT --cases 40 --seed 5001 --as nifti        # patients of neither training nor test
-    python scripts/choose_confidence.py BUNDLE COHORT [--false-positives 2.2]
+    python scripts/choose_confidence.py BUNDLE COHORT [--false-positives 2.2] [--score mean]
 
-In fast search, as `ece analyze` does on a CPU.
+In fast search, as `ece analyze` does on a CPU. ``--score mean`` shows what would be if lymph nodes were ranked by the
+mean probability over their voxels; the product uses the median.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from ece_core.io import read_ct, read_labelmap
 from ece_core.lymph_nodes.instances import split_instances
 from ece_core.models import load_bundle
 from ece_core.models.segmentation import segment
+from ece_core.pipeline.detection import lymph_node_voxels, probabilities_at
 from ece_core.pipeline.heatmaps import on_grid_of
-from ece_core.pipeline.steps import lymph_node_voxels, mean_probabilities
 from ece_core.preprocessing import neck_region
 
 LEAST_MM = 5.0
+SCORES = {"median": np.median, "mean": np.mean}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +45,13 @@ class Found:
         return self.confidence[self.overlap.is_false_positive()]
 
 
-def found_in(case: Path, bundle) -> Found:
+def found_in(case: Path, bundle, score=np.median) -> Found:
     """Everything that the network marks in a simulated patient, however doubtful."""
     ct = read_ct(case / "ct.nii.gz").volume
     start, stop = neck_region(ct)
     output = segment(bundle, ct.crop(start, stop), "cpu", fast=True)
     found = split_instances(output.class_map.with_array(output.class_map.array > 0))
-    confidence = [mean_probabilities(output, found, inside).sum() for _, inside in lymph_node_voxels(found)]
+    confidence = [score(probabilities_at(output, found, inside).sum(0)) for _, inside in lymph_node_voxels(found)]
     rows = {row["label"]: row for row in json.loads((case / "truth.json").read_text())["lymph_nodes"]}
     overlap = Overlap.of(read_labelmap(case / "instances.nii.gz").array, on_grid_of(ct, found).array)
     short_axis_mm = np.array([rows[int(label)]["short_axis_mm"] for label in overlap.true_labels], float)
@@ -61,19 +63,20 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("cohort", type=Path)
     parser.add_argument("--false-positives", type=float, default=2.2, help="per scan, at most (default 2.2)")
+    parser.add_argument("--score", choices=SCORES, default="median")
     asked = parser.parse_args()
-    bundle = load_bundle(asked.bundle)
-    cases = [found_in(case, bundle) for case in sorted(asked.cohort.glob("case_*"))]
+    bundle, score = load_bundle(asked.bundle), SCORES[asked.score]
+    cases = [found_in(case, bundle, score) for case in sorted(asked.cohort.glob("case_*"))]
     best = np.concatenate([case.best_confidence()[case.short_axis_mm >= LEAST_MM] for case in cases])
     false = np.concatenate([case.false_confidence() for case in cases])
     chosen = None
     print(f"least  >= {LEAST_MM:g} mm found  false positives a scan")
-    for least in np.arange(0.5, 1.0, 0.01):
+    for least in np.arange(0.5, 1.0, 0.005):
         false_positives = (false >= least).sum() / len(cases)
-        print(f"{least:.2f}   {(best >= least).mean():.3f}          {false_positives:.2f}")
+        print(f"{least:.3f}  {(best >= least).mean():.3f}          {false_positives:.2f}")
         if chosen is None and false_positives <= asked.false_positives:
             chosen = least
-    print("none is strict enough" if chosen is None else f"the least strict that will do: {chosen:.2f}")
+    print("none is strict enough" if chosen is None else f"the least strict that will do: {chosen:.3f}")
 
 
 if __name__ == "__main__":

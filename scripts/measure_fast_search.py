@@ -22,8 +22,8 @@ from ece_core.io import read_ct, read_labelmap
 from ece_core.lymph_nodes.instances import split_instances
 from ece_core.models import find_bundle, load_bundle
 from ece_core.models.segmentation import segment
+from ece_core.pipeline.detection import confident
 from ece_core.pipeline.heatmaps import on_grid_of
-from ece_core.pipeline.steps import confident
 from ece_core.preprocessing import neck_region
 
 LEAST_MM = 5.0

@@ -126,7 +126,7 @@ def froc_table(cohort: EvaluatedCohort) -> Table:
 
 
 SCORES = {
-    "detection_probability": "the network's mean probability of lymph node tissue over a prediction",
+    "detection_probability": "the network's median probability of lymph node tissue over a prediction",
     "short_axis_mm": "the predicted short axis, since the results hold no probability of detection",
 }
 

@@ -38,7 +38,7 @@ class LymphNode:
     flags
         Plain words such as ``"touches the border of the scan"``.
     detection_probability
-        The segmentation network's probability of lymph node tissue of any class, mean over the voxels, 0 to 1.
+        The segmentation network's probability of lymph node tissue of any class, median over the voxels, 0 to 1.
     class_set
         The classes that fit, in the order of CLASS_NAMES: each class is missed in no more lymph nodes than the model's
         card says. Several: not sure. Empty: unlike most lymph nodes of any class. None: the model has no such sets.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from ece_core.classes import LABEL_VALUES
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.lymph_nodes.not_evaluable import TOO_LARGE, exceeds, not_evaluable
 from ece_core.pipeline import networks
+from ece_core.pipeline.detection import confident, probabilities_at
 from ece_core.pipeline.heatmaps import on_grid_of, paste_heatmaps
 from ece_core.pipeline.memory import attempts_whole, attempts_with_tiles, with_less_memory
 from ece_core.pipeline.patient import NOTHING_FOUND, left_out_warning
@@ -68,23 +68,6 @@ def separate_lymph_nodes(run: Run, bundle: Bundle, output: SegmentationOutput, c
     if not instances.array.any():
         run.warn(NOTHING_FOUND)
     return instances
-
-
-def confident(instances: Volume, output: SegmentationOutput, least: float) -> Volume:
-    """The lymph nodes that are foreground with a mean probability of at least ``least``, numbered anew."""
-    numbers, kept = np.zeros(int(instances.array.max()) + 1, instances.array.dtype), 0
-    for label, inside in lymph_node_voxels(instances):
-        if mean_probabilities(output, instances, inside).sum() >= least:
-            kept += 1
-            numbers[label] = kept
-    return instances.with_array(numbers[instances.array])
-
-
-def lymph_node_voxels(instances: Volume) -> Iterator[tuple[int, np.ndarray]]:
-    """Each label that occurs, ascending, with its voxels (n, 3)."""
-    for label, box in enumerate(ndimage.find_objects(instances.array), start=1):
-        if box is not None:
-            yield label, np.argwhere(instances.array[box] == label) + [part.start for part in box]
 
 
 def measure_lymph_nodes(run: Run, ct: Volume, instances: Volume) -> list[dict]:
@@ -162,18 +145,10 @@ def class_from_segmentation(
     for row in rows:
         start, stop = row["bounding_box_kji"]
         inside = np.argwhere(instances.crop(start, stop).array == row["label"]) + np.array(start)
-        means = mean_probabilities(output, instances, inside)
+        means = probabilities_at(output, instances, inside).mean(axis=1)
         probabilities = dict(zip(labels, (means / means.sum()).tolist(), strict=True))
         lymph_nodes.append(LymphNode(**row, class_name=most_probable(probabilities), class_probabilities=probabilities))
     return lymph_nodes
-
-
-def mean_probabilities(output: SegmentationOutput, instances: Volume, inside: np.ndarray) -> np.ndarray:
-    """(n_labels,), as N, P, ENE: the mean over these voxels (n, 3), which all are foreground of the class map."""
-    index = np.rint(output.class_map.to_index(instances.to_lps(inside))).astype(int)
-    flat = np.ravel_multi_index(tuple(index.T), output.class_map.shape)
-    columns = np.searchsorted(output.voxels, flat)
-    return output.class_probabilities[:, columns].astype(np.float64).mean(axis=1)
 
 
 def most_probable(probabilities: dict[str, float]) -> str:
