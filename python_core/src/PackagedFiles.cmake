@@ -25,18 +25,23 @@ set(ECE_CORE_SCRIPTS
   ece_core/evaluation/axes.py
   ece_core/evaluation/bootstrap.py
   ece_core/evaluation/calibration.py
+  ece_core/evaluation/class_sets.py
   ece_core/evaluation/classification.py
+  ece_core/evaluation/classification_page.py
   ece_core/evaluation/cohort.py
   ece_core/evaluation/confusion.py
   ece_core/evaluation/cross_validation.py
   ece_core/evaluation/delong.py
   ece_core/evaluation/evaluated_cohort.py
+  ece_core/evaluation/extents.py
   ece_core/evaluation/figure_table.py
   ece_core/evaluation/froc.py
+  ece_core/evaluation/judged_rows.py
   ece_core/evaluation/lymph_node_rows.py
   ece_core/evaluation/missed_montage.py
   ece_core/evaluation/overlap.py
   ece_core/evaluation/page.py
+  ece_core/evaluation/patient_figures.py
   ece_core/evaluation/plots.py
   ece_core/evaluation/roc.py
   ece_core/evaluation/segmentation.py
@@ -46,6 +51,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/evaluation/strata.py
   ece_core/evaluation/surface.py
   ece_core/evaluation/table.py
+  ece_core/evaluation/twins.py
   ece_core/evaluation/voxel_dice.py
   ece_core/evaluation/voxels.py
   ece_core/explain/__init__.py
@@ -253,6 +259,13 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/segmentation.py
   ece_core/training/settings.py
   ece_core/training/simulated_data.py
+  ece_core/training/swin/__init__.py
+  ece_core/training/swin/card.py
+  ece_core/training/swin/dual.py
+  ece_core/training/swin/patients.py
+  ece_core/training/swin/pretraining.py
+  ece_core/training/swin/settings.py
+  ece_core/training/swin/volumes.py
   ece_core/training/torchrun.py
   ece_core/training/training_case.py
   ece_core/training/validation.py

@@ -23,9 +23,22 @@ def scan(text: str) -> Volume:
 
 
 def add_case(
-    root: Path, name: str, truth: str, predicted: str, rows: list[dict], probabilities=(), ece=False, patient=0.5
+    root: Path,
+    name: str,
+    truth: str,
+    predicted: str,
+    rows: list[dict],
+    probabilities=(),
+    ece=False,
+    patient=0.5,
+    models=(),
+    outputs=None,
+    **of_label,
 ) -> None:
-    """Write one case: ``rows`` of truth.json without labels (1, 2 ... in order), ECE probability per prediction."""
+    """Write one case: ``rows`` of truth.json without labels (1, 2 ... in order), ECE probability per prediction.
+
+    ``outputs``: of patient-level networks. ``of_label``: more fields of lymph nodes, ``LN3={...}``.
+    """
     reference, results = root / "reference" / name, root / "predictions" / name
     reference.mkdir(parents=True)
     results.mkdir(parents=True)
@@ -38,15 +51,19 @@ def add_case(
         LymphNode(
             f"LN{label}",
             label,
-            "ENE" if chances.get(label, 0) > 0.5 else "P",
-            {"N": 0.0, "P": 0.5, "ENE": 0.5},
-            ece_probability=chances.get(label),
-            short_axis_mm=4.0 * label,
+            **{
+                "class_name": "ENE" if chances.get(label, 0) > 0.5 else "P",
+                "class_probabilities": {"N": 0.0, "P": 0.5, "ENE": 0.5},
+                "ece_probability": chances.get(label),
+                "short_axis_mm": 4.0 * label,
+                **of_label.get(f"LN{label}", {}),
+            },
         )
         for label in labels
     )
     write_seg_nrrd(results / "lymph_nodes.seg.nrrd", scan(predicted), nodes)
-    result = Result({}, (), "cpu", {}, (), {}, {"ece_probability": patient, "method": "noisy-or"}, nodes)
+    said = {"ece_probability": patient, "method": "noisy-or", "outputs": outputs or {}}
+    result = Result({}, models, "cpu", {}, (), {}, said, nodes)
     (results / "result.json").write_text(result.to_json())
 
 

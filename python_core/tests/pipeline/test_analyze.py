@@ -42,11 +42,11 @@ def test_class_and_probability_are_the_classifiers(fake_models, a_ct_file, tmp_p
     assert [node.ece_probability for node in result.lymph_nodes] == [0.55, 0.55]
 
 
-def test_patient_is_the_noisy_or_of_both_lymph_nodes(fake_models, a_ct_file, tmp_path):
+def test_patient_is_the_most_suspicious_lymph_node_and_the_other_rules_stand_beside_it(fake_models, a_ct_file, tmp_path):
     result = analyze(a_ct_file, tmp_path / "out")
     assert sorted(node.ece_probability for node in result.lymph_nodes) == pytest.approx([0.2, 0.4])
-    assert result.patient["ece_probability"] == pytest.approx(1 - 0.8 * 0.6)
-    assert result.patient["method"] == "noisy-or"
+    assert result.patient["ece_probability"] == pytest.approx(0.4) and result.patient["method"] == "max"
+    assert result.patient["outputs"] == pytest.approx({"max": 0.4, "noisy-or": 1 - 0.8 * 0.6, "ene-count": 0})
 
 
 def test_instance_map_lies_on_the_grid_of_the_ct(fake_models, a_ct_file, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,51 @@ import numpy as np
 from ece_core import RESEARCH_USE_ONLY
 from ece_core.classes import CLASS_NAMES
 from ece_core.evaluation.bootstrap import LEVEL, RESAMPLES, SEED, figure, mean_of_column
-from ece_core.evaluation.calibration import brier, calibration_bins, calibration_error
+from ece_core.evaluation.calibration import brier, calibration_error
+from ece_core.evaluation.class_sets import conformal_figures
+from ece_core.evaluation.classification_page import classification_page
 from ece_core.evaluation.cohort import EvaluatedCase, read_cases
-from ece_core.evaluation.page import Page, Picture, Section, write_evaluation
-from ece_core.evaluation.plots import line_plot
-from ece_core.evaluation.roc import auc, roc_curve
-from ece_core.evaluation.table import metrics_table_html
+from ece_core.evaluation.delong import delong_interval, delong_paired
+from ece_core.evaluation.judged_rows import (
+    CLASS,
+    MEAN_HU,
+    PREDICTED_CLASS,
+    PROBABILITY,
+    SHORT_AXIS,
+    VISIBLE,
+    P,
+    is_ene,
+    judged_rows,
+    not_evaluable_counts,
+)
+from ece_core.evaluation.page import write_evaluation
+from ece_core.evaluation.patient_figures import answer_rows, first_of, patient_figures, patient_rows
+from ece_core.evaluation.roc import auc
 from ece_core.geometry import Array
 
 THRESHOLD = 0.5
-N, P, ENE = range(3)
-PROBABILITY, CLASS, SHORT_AXIS, MEAN_HU, PREDICTED_CLASS = range(5)  # columns of a case's table of matched lymph nodes
 
 
-def evaluate_classification(predictions: Path, reference: Path, out: Path) -> dict[str, Any]:
+def evaluate_classification(
+    predictions: Path, reference: Path, out: Path, conformal: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Compare ECE probabilities with a cohort's truth and write ``metrics.json`` and ``index.html`` into ``out``.
 
     A true lymph node is judged by the predicted one that shares most voxels with it, among those whose own best match
     it is. Lymph nodes that were not found have no probability and are not judged here (``matched`` counts them;
-    detection is the segmentation's figure).
+    detection is the segmentation's figure), nor are those that are not evaluable (``not_evaluable`` counts them).
 
     ``auc``, ``accuracy``, ``sensitivity``, ``specificity`` (at 0.5), ``brier``, ``calibration_error``: ENE against P,
     the clinical question. The same names with ``_all``: ENE against N and P. ``size_only_auc`` and ``mean_hu_auc``:
     the same lymph nodes ranked by the truth's short axis or mean HU alone; ``auc_above_size_only``: the paired
-    difference. ``patient_auc``: the patient's probability against the patient's truth.
+    difference. ``_visible``: ENE whose breach the scan shows, against P. ``delong``: the same areas with intervals
+    that take lymph nodes as independent. ``patient_auc``: the patient's probability against the patient's truth;
+    ``patient_rules``: that of every rule and network. ``conformal``: coverage and size of the class sets.
+
+    Parameters
+    ----------
+    conformal
+        A model card's thresholds for class sets, for results that hold none.
 
     Returns
     -------
@@ -48,79 +69,86 @@ def evaluate_classification(predictions: Path, reference: Path, out: Path) -> di
         See :func:`~ece_core.evaluation.cohort.read_cases`. Nothing is written.
     """
     cases = list(read_cases(predictions, reference))
-    metrics = classification_metrics(cases)
-    write_evaluation(out, metrics, _page(metrics, np.concatenate([_matched_rows(case) for case in cases])))
+    metrics = classification_metrics(cases, conformal)
+    page = classification_page(metrics, [judged_rows(case, conformal) for case in cases])
+    write_evaluation(out, metrics, page)
     return metrics
 
 
-def classification_metrics(cases: list[EvaluatedCase]) -> dict[str, Any]:
+def classification_metrics(cases: list[EvaluatedCase], conformal: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The figures of :func:`evaluate_classification`, without files."""
-    tables = [_matched_rows(case) for case in cases]
+    tables = [judged_rows(case, conformal) for case in cases]
     everything = np.concatenate(tables)
     metrics: dict[str, Any] = {
         "task": "classification",
         "cases": len(cases),
         "lymph_nodes": {name: _number_of(cases, name) for name in CLASS_NAMES},
         "matched": {name: int((everything[:, CLASS] == c).sum()) for c, name in enumerate(CLASS_NAMES)},
+        "not_evaluable": not_evaluable_counts(cases),
     }
     notes: list[str] = []
     metastatic = [table[table[:, CLASS] >= P] for table in tables]
     for suffix, patients in (("", metastatic), ("_all", tables)):
         for name, statistic in STATISTICS.items():
             _add(metrics, name + suffix, figure(statistic, patients), notes)
+    visible = [table[~is_ene(table) | (table[:, VISIBLE] == 1)] for table in metastatic]
+    if np.isfinite(everything[:, VISIBLE]).any():  # not every truth says it
+        for name in ("auc", "size_only_auc", "mean_hu_auc"):
+            _add(metrics, f"{name}_visible", figure(STATISTICS[name], visible), notes)
+    metrics["delong"] = _delong(np.concatenate(metastatic))
     _add(metrics, "class_accuracy", figure(_class_accuracy, tables), notes)
-    _add(metrics, "patient_auc", figure(_auc_of(0, 1), [_patient_row(case) for case in cases]), notes)
+    _add(metrics, "patient_auc", figure(_patient_auc, answer_rows(cases)), notes)
+    metrics["patient_rules"] = patient_figures(patient_rows(cases))
+    metrics["patient_rule_first"] = first_of(metrics["patient_rules"])
+    sets = conformal_figures(tables, _target(cases, conformal))
+    if sets is None:
+        notes.append("conformal: not computed, since the model gives no class sets.")
+    else:
+        metrics["conformal"] = sets
     metrics["notes"] = notes
     metrics["bootstrap"] = {"resamples": RESAMPLES, "seed": SEED, "unit": "patient", "level": LEVEL}
     metrics["research_use_only"] = RESEARCH_USE_ONLY
     return metrics
 
 
-def _matched_rows(case: EvaluatedCase) -> Array:
-    """(n, 5) float: probability, class, short axis, mean HU (NaN if unknown), predicted class of each judged node."""
-    nodes = {node.label: node for node in case.result.lymph_nodes}
-    rows = []
-    for label, best in zip(case.overlap.true_labels.tolist(), case.overlap.best_prediction().tolist(), strict=True):
-        node = nodes.get(int(case.overlap.predicted_labels[best])) if best >= 0 else None
-        if node is None or node.ece_probability is None:
-            continue
-        truth = case.truth[label]
-        rows.append(
-            (
-                node.ece_probability,
-                CLASS_NAMES.index(truth["class"]),
-                truth["short_axis_mm"],
-                float(truth.get("mean_hu", np.nan)),
-                CLASS_NAMES.index(node.class_name),
-            )
-        )
-    return np.array(rows, float).reshape(-1, 5)
+def _delong(rows: Array) -> dict[str, Any]:
+    """Areas with DeLong's intervals, ENE against P, and the paired difference to the short axis with its p."""
+    found: dict[str, Any] = {}
+    for name, column in (("auc", PROBABILITY), ("size_only_auc", SHORT_AXIS), ("mean_hu_auc", MEAN_HU)):
+        known = rows[np.isfinite(rows[:, column])]
+        area = delong_interval(known[:, column], is_ene(known))
+        if area is not None:
+            found[name] = area.figure()
+    above = delong_paired(rows[:, PROBABILITY], rows[:, SHORT_AXIS], is_ene(rows))
+    if above is not None:
+        found["auc_above_size_only"] = {"value": above.difference, "low": above.low, "high": above.high, "p": above.p}
+    return found
 
 
-def _patient_row(case: EvaluatedCase) -> Array:
-    """(1, 2) probability and truth of the patient, or (0, 2) if one of them is unknown."""
-    probability = case.result.patient.get("ece_probability")
-    if probability is None or case.patient_ece is None:
-        return np.zeros((0, 2))
-    return np.array([[probability, case.patient_ece]], float)
+def _target(cases: list[EvaluatedCase], conformal: Mapping[str, Any] | None) -> float | None:
+    """What the sets were fitted for: as the results' models say, else the card; None if they do not agree."""
+    said = {model["conformal_target"] for case in cases for model in case.result.models if "conformal_target" in model}
+    if not said and conformal is not None:
+        return float(conformal["target"])
+    return said.pop() if len(said) == 1 else None
 
 
 def _number_of(cases: list[EvaluatedCase], name: str) -> int:
     return sum(row["class"] == name for case in cases for row in case.truth.values())
 
 
-def _is_ene(rows: Array) -> Array:
-    return rows[:, CLASS] == ENE
-
-
-def _auc_of(score: int, truth: int | None = None) -> Callable[[Array], float | None]:
-    """AUC of one column; against ENE, or against the column ``truth``."""
+def _auc_of(score: int) -> Callable[[Array], float | None]:
+    """AUC of one column against ENE."""
 
     def statistic(rows: Array) -> float | None:
         known = rows[np.isfinite(rows[:, score])]
-        return auc(known[:, score], _is_ene(known) if truth is None else known[:, truth] > 0)
+        return auc(known[:, score], is_ene(known))
 
     return statistic
+
+
+def _patient_auc(rows: Array) -> float | None:
+    return auc(rows[:, 0], rows[:, 1] > 0)
 
 
 def _above_size_only(rows: Array) -> float | None:
@@ -129,16 +157,16 @@ def _above_size_only(rows: Array) -> float | None:
 
 
 def _of_probability(statistic: Callable[[Array, Array], float]) -> Callable[[Array], float | None]:
-    return lambda rows: statistic(rows[:, PROBABILITY], _is_ene(rows)) if len(rows) else None
+    return lambda rows: statistic(rows[:, PROBABILITY], is_ene(rows)) if len(rows) else None
 
 
 def _right_at_threshold(among: bool | None) -> Callable[[Array], float | None]:
     """Share of right calls at 0.5: among ENE (True), among the others (False), or among all (None)."""
 
     def statistic(rows: Array) -> float | None:
-        right = (rows[:, PROBABILITY] >= THRESHOLD) == _is_ene(rows)
+        right = (rows[:, PROBABILITY] >= THRESHOLD) == is_ene(rows)
         if among is not None:
-            right = right[_is_ene(rows) == among]
+            right = right[is_ene(rows) == among]
         return mean_of_column(right[:, None])
 
     return statistic
@@ -166,31 +194,3 @@ def _add(metrics: dict[str, Any], name: str, value: Any, notes: list[str]) -> No
         notes.append(f"{name}: not computed, since one of the two classes has no judged case.")
     else:
         metrics[name] = value
-
-
-def _page(metrics: dict[str, Any], rows: Array) -> Page:
-    plots = []
-    metastatic = rows[rows[:, CLASS] >= P]
-    if "auc" in metrics:
-        curves = [
-            (f"{title}, AUC {metrics[key]['value']:.2f}", _curve(metastatic, column))
-            for title, key, column in (("model", "auc", PROBABILITY), ("short axis alone", "size_only_auc", SHORT_AXIS))
-        ]
-        labels = ("1 - specificity", "Sensitivity")
-        title = "ROC, ENE (also ECE) against metastatic without"
-        words = "; ".join(name for name, _ in curves)
-        plots.append(Picture("roc", title, line_plot(curves, labels, diagonal=True), f"{words}."))
-    if len(metastatic):
-        bins = calibration_bins(metastatic[:, PROBABILITY], _is_ene(metastatic))
-        points = [(mean, share) for mean, share, _ in bins]
-        labels = ("ECE probability", "Share with ENE")
-        image = line_plot([("10 bins", points)], labels, diagonal=True, dots=True)
-        plots.append(Picture("calibration", "Calibration", image))
-    sections = [Section("Plots", pictures=plots)] if plots else []
-    counts = ", ".join(f"{metrics['matched'][name]} of {metrics['lymph_nodes'][name]} {name}" for name in CLASS_NAMES)
-    summary = f"{metrics['cases']} cases; lymph nodes judged: {counts}. Intervals: 95 %, bootstrap by patient."
-    return Page("ENE (also ECE) per lymph node", summary, metrics_table_html(metrics), sections, metrics["notes"])
-
-
-def _curve(rows: Array, column: int) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in zip(*roc_curve(rows[:, column], _is_ene(rows)), strict=True)]
