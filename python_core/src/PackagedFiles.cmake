@@ -243,6 +243,15 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/ensemble.py
   ece_core/training/export.py
   ece_core/training/folds.py
+  ece_core/training/gmgenet/__init__.py
+  ece_core/training/gmgenet/batches.py
+  ece_core/training/gmgenet/extraction.py
+  ece_core/training/gmgenet/patients.py
+  ece_core/training/gmgenet/settings.py
+  ece_core/training/gmgenet/size_baseline.py
+  ece_core/training/gmgenet/split.py
+  ece_core/training/gmgenet/study.py
+  ece_core/training/gmgenet/train.py
   ece_core/training/labels.py
   ece_core/training/loop.py
   ece_core/training/losses.py
