@@ -62,6 +62,9 @@ def test_every_figure_is_counted_by_hand(its_metrics):
             "specificity": 1 / 2,
             "brier": (0.2**2 + 0.7**2 + 0.1**2 + 0.6**2) / 4,
             "calibration_error": (0.2 + 0.7 + 0.1 + 0.6) / 4,  # four bins with one lymph node each
+            "auc_given_metastatic": 1 / 2,  # P and ENE are equally probable in all
+            "brier_given_metastatic": 0.25,
+            "calibration_error_given_metastatic": 0,
             "auc_all": 4 / 6,  # and 0.6
             "size_only_auc_all": 5 / 6,
             "auc_above_size_only_all": -1 / 6,

@@ -14,7 +14,17 @@ from ece_core.evaluation.axes import (
     WIDTH,
     round_numbers,
 )
-from ece_core.evaluation.plots import BAND, BOX, INNER_BAND, bar_plot, box_plot, error_plot, line_plot, share_plot
+from ece_core.evaluation.plots import (
+    BAND,
+    BOX,
+    INNER_BAND,
+    bar_plot,
+    box_plot,
+    error_plot,
+    interval_plot,
+    line_plot,
+    share_plot,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +78,15 @@ def test_ticks_are_few_evenly_spaced_and_inside(low, extent):
     assert 2 <= len(values) <= 6
     assert values[0] >= low - 1e-6 * extent and values[-1] <= low + extent * (1 + 1e-6)
     assert np.diff(values) == pytest.approx(np.diff(values)[0], rel=1e-6)
+
+
+def test_groups_stand_side_by_side_with_their_intervals():
+    figures = [{"value": 0.5, "low": 0.2, "high": 0.8}, None, {"value": 0.9, "low": None, "high": None}]
+    drawn = places(interval_plot(["a", "b", "c"], [("one", figures)], ("x", "y")), COLORS[0])
+    first = drawn[np.abs(drawn[:, 0] - 1 / 6) < 0.004]
+    assert (first[:, 1].min(), first[:, 1].max()) == pytest.approx((0.2, 0.8), abs=0.02)
+    last = drawn[np.abs(drawn[:, 0] - 5 / 6) < 0.004]
+    assert last[:, 1].mean() == pytest.approx(0.9, abs=0.02)
 
 
 def test_a_box_spans_the_quartiles_and_its_thick_line_is_the_median():

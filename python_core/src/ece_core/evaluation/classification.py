@@ -18,6 +18,7 @@ from ece_core.evaluation.cohort import EvaluatedCase, read_cases
 from ece_core.evaluation.delong import delong_interval, delong_paired
 from ece_core.evaluation.judged_rows import (
     CLASS,
+    GIVEN_METASTATIC,
     MEAN_HU,
     PREDICTED_CLASS,
     PROBABILITY,
@@ -48,7 +49,8 @@ def evaluate_classification(
     ``auc``, ``accuracy``, ``sensitivity``, ``specificity`` (at 0.5), ``brier``, ``calibration_error``: ENE against P,
     the clinical question. The same names with ``_all``: ENE against N and P. ``size_only_auc`` and ``mean_hu_auc``:
     the same lymph nodes ranked by the truth's short axis or mean HU alone; ``auc_above_size_only``: the paired
-    difference. ``_visible``: ENE whose breach the scan shows, against P. ``delong``: the same areas with intervals
+    difference. ``_given_metastatic``: ENE against P by p(ENE) / (p(P) + p(ENE)), the probability that is meant there.
+    ``_visible``: ENE whose breach the scan shows, against P. ``delong``: the same areas with intervals
     that take lymph nodes as independent. ``patient_auc``: the patient's probability against the patient's truth;
     ``patient_rules``: that of every rule and network. ``conformal``: coverage and size of the class sets.
 
@@ -91,6 +93,8 @@ def classification_metrics(cases: list[EvaluatedCase], conformal: Mapping[str, A
     for suffix, patients in (("", metastatic), ("_all", tables)):
         for name, statistic in STATISTICS.items():
             _add(metrics, name + suffix, figure(statistic, patients), notes)
+    for name, statistic in GIVEN_STATISTICS.items():
+        _add(metrics, name, figure(statistic, metastatic), notes)
     visible = [table[~is_ene(table) | (table[:, VISIBLE] == 1)] for table in metastatic]
     if np.isfinite(everything[:, VISIBLE]).any():  # not every truth says it
         for name in ("auc", "size_only_auc", "mean_hu_auc"):
@@ -156,8 +160,14 @@ def _above_size_only(rows: Array) -> float | None:
     return None if model is None or size is None else model - size
 
 
-def _of_probability(statistic: Callable[[Array, Array], float]) -> Callable[[Array], float | None]:
-    return lambda rows: statistic(rows[:, PROBABILITY], is_ene(rows)) if len(rows) else None
+def _of_probability(
+    statistic: Callable[[Array, Array], float], column: int = PROBABILITY
+) -> Callable[[Array], float | None]:
+    def of_rows(rows: Array) -> float | None:
+        known = rows[np.isfinite(rows[:, column])]
+        return statistic(known[:, column], is_ene(known)) if len(known) else None
+
+    return of_rows
 
 
 def _right_at_threshold(among: bool | None) -> Callable[[Array], float | None]:
@@ -186,6 +196,13 @@ STATISTICS: dict[str, Callable[[Array], float | None]] = {
     "specificity": _right_at_threshold(False),
     "brier": _of_probability(brier),
     "calibration_error": _of_probability(calibration_error),
+}
+
+# The ECE probability is that of a lymph node that may be N, too: among P and ENE alone it is too low.
+GIVEN_STATISTICS: dict[str, Callable[[Array], float | None]] = {
+    "auc_given_metastatic": _auc_of(GIVEN_METASTATIC),
+    "brier_given_metastatic": _of_probability(brier, GIVEN_METASTATIC),
+    "calibration_error_given_metastatic": _of_probability(calibration_error, GIVEN_METASTATIC),
 }
 
 

@@ -11,7 +11,7 @@ from ece_core.evaluation.calibration import calibration_bins
 from ece_core.evaluation.class_sets import class_sets_table
 from ece_core.evaluation.extents import extent_plot, extent_table
 from ece_core.evaluation.figure_table import Table
-from ece_core.evaluation.judged_rows import CLASS, MEAN_HU, PROBABILITY, SHORT_AXIS, P, is_ene
+from ece_core.evaluation.judged_rows import CLASS, GIVEN_METASTATIC, MEAN_HU, PROBABILITY, SHORT_AXIS, P, is_ene
 from ece_core.evaluation.page import Page, Picture, Section
 from ece_core.evaluation.patient_figures import patient_table
 from ece_core.evaluation.plots import line_plot
@@ -39,8 +39,7 @@ def classification_page(metrics: dict[str, Any], patients: list[Array]) -> Page:
     extents = extent_table(metastatic)
     if extents is not None:
         image = extent_plot(extents)
-        caption = "Groups by extent from left to right, as in the table."
-        picture = Picture("sensitivity_by_extent", "Sensitivity by extent", image, caption)
+        picture = Picture("sensitivity_by_extent", "Sensitivity by extent", image, "Lines: 95 % intervals by patient.")
         sections.append(Section("How far the breach reaches", [extents], [picture]))
     if "conformal" in metrics:
         target = metrics["conformal"].get("target")
@@ -90,12 +89,15 @@ def _roc(metrics: dict[str, Any], rows: Array) -> list[Picture]:
 
 
 def _calibration(rows: Array) -> list[Picture]:
-    bins = calibration_bins(rows[:, PROBABILITY], is_ene(rows))
-    points = [(mean, share) for mean, share, _ in bins]
-    labels = ("ECE probability", "Share with ENE")
-    image = line_plot([("10 bins", points)], labels, diagonal=True, dots=True)
-    counts = ", ".join(str(count) for _, _, count in bins)
-    caption = f"ENE against P. Lymph nodes per bin: {counts}. {NOT_EXTRACAPSULAR}"
+    curves, counts = [], []
+    for title, column in (("ECE probability", PROBABILITY), ("the same, if known to be metastatic", GIVEN_METASTATIC)):
+        known = rows[np.isfinite(rows[:, column])]
+        if len(known):
+            bins = calibration_bins(known[:, column], is_ene(known))
+            curves.append((title, [(mean, share) for mean, share, _ in bins]))
+            counts.append(f"{title}: {', '.join(str(count) for _, _, count in bins)}")
+    image = line_plot(curves, ("Probability of ENE", "Share with ENE"), diagonal=True, dots=True)
+    caption = f"ENE against P. Lymph nodes per bin: {'; '.join(counts)}. {NOT_EXTRACAPSULAR}"
     return [Picture("calibration", "Reliability", image, caption)]
 
 

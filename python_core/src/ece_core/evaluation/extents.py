@@ -8,7 +8,7 @@ from PIL import Image
 from ece_core.evaluation.bootstrap import mean_figure
 from ece_core.evaluation.figure_table import Table
 from ece_core.evaluation.judged_rows import EXTENT, PROBABILITY, is_ene
-from ece_core.evaluation.plots import line_plot
+from ece_core.evaluation.plots import interval_plot
 from ece_core.evaluation.roc import auc
 from ece_core.geometry import Array
 
@@ -64,10 +64,7 @@ def extent_table(patients: list[Array]) -> Table | None:
 
 
 def extent_plot(table: Table) -> Image.Image:
-    """The table's sensitivities, from the smallest extents to the largest."""
-    curves = []
-    for column in (2, 3):
-        points = [(n + 1.0, row[column]["value"]) for n, row in enumerate(table.rows) if isinstance(row[column], dict)]
-        curves.append((f"sensitivity {table.columns[column]}", points))
-    words = "Extent: below 1, 1 to 2, 2 to 3, 3 to 5, from 5 mm"
-    return line_plot(curves, (words, "Sensitivity"), x_limit=len(BINS_MM) + 0.5, dots=True)
+    """The table's sensitivities with their intervals, from the smallest extents to the largest."""
+    words = [f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more" for low, high in BINS_MM]
+    series = [(f"sensitivity {table.columns[column]}", [row[column] for row in table.rows]) for column in (2, 3)]
+    return interval_plot(words, series, (table.columns[0] + ", mm", "Sensitivity"))

@@ -15,14 +15,15 @@ from ece_core.models.conformal import class_set
 
 N, P, ENE = range(3)
 # Columns. Of the truth: CLASS, SHORT_AXIS, MEAN_HU, EXTENT, VISIBLE (1 or 0); NaN where it does not say. Of the
-# answer: PROBABILITY, PREDICTED_CLASS; COVERED (1 if the class set holds the true class), SET_SIZE, NaN without sets.
-(PROBABILITY, CLASS, SHORT_AXIS, MEAN_HU, PREDICTED_CLASS, EXTENT, VISIBLE, COVERED, SET_SIZE,
- RIGHT_ALONE) = range(10)  # fmt: skip
-COLUMNS = 10
+# answer: PROBABILITY, PREDICTED_CLASS; COVERED (1 if the class set holds the true class), SET_SIZE, RIGHT_ALONE (1 if
+# it holds nothing else), NaN without sets; GIVEN_METASTATIC: share of ENE in the probability of P and ENE, else NaN.
+COLUMNS = 11
+(PROBABILITY, CLASS, SHORT_AXIS, MEAN_HU, PREDICTED_CLASS, EXTENT, VISIBLE, COVERED, SET_SIZE, RIGHT_ALONE,
+ GIVEN_METASTATIC) = range(COLUMNS)  # fmt: skip
 
 
 def judged_rows(case: EvaluatedCase, conformal: Mapping[str, Any] | None = None) -> Array:
-    """(n, 10) float: the true lymph nodes whose counterpart has an ECE probability.
+    """(n, 11) float: the true lymph nodes whose counterpart has an ECE probability.
 
     Parameters
     ----------
@@ -47,6 +48,7 @@ def judged_rows(case: EvaluatedCase, conformal: Mapping[str, Any] | None = None)
                 float(truth.get("extent_mm", np.nan)),
                 float(truth.get("visible", np.nan)),
                 *_of_set(fits, truth["class"]),
+                _given_metastatic(node.class_probabilities),
             )
         )
     return np.array(rows, float).reshape(-1, COLUMNS)
@@ -81,3 +83,8 @@ def _of_set(fits: tuple[str, ...] | None, truth: str) -> tuple[float, float, flo
     if fits is None:
         return np.nan, np.nan, np.nan
     return float(truth in fits), float(len(fits)), float(fits == (truth,))
+
+
+def _given_metastatic(probabilities: Mapping[str, float]) -> float:
+    metastatic = probabilities.get("P", np.nan) + probabilities.get("ENE", np.nan)
+    return probabilities["ENE"] / metastatic if metastatic > 0 else np.nan

@@ -68,6 +68,34 @@ def bar_plot(groups: Sequence[tuple[str, dict]], y_title: str) -> Image.Image:
     return axes.image()
 
 
+def interval_plot(
+    words: Sequence[str], series: Sequence[tuple[str, Sequence]], axis_titles: tuple[str, str]
+) -> Image.Image:
+    """Shares of ordered groups as dots joined by lines, with their intervals.
+
+    Parameters
+    ----------
+    words
+        Below each group.
+    series
+        (title, per group {value, low, high}; anything else leaves the group blank).
+    """
+    ticks = [(n + 0.5, text) for n, text in enumerate(words)]
+    axes = Axes(
+        (0, len(words)), (0, 1), axis_titles, legend=len(series), x_ticks=ticks, width=max(WIDTH, 76 * len(words))
+    )
+    for number, (title, figures) in enumerate(series):
+        color, beside = COLORS[number % len(COLORS)], 0.5 + 0.14 * (number - (len(series) - 1) / 2)
+        known = [(n + beside, figure) for n, figure in enumerate(figures) if isinstance(figure, dict)]
+        axes.line([(x, figure["value"]) for x, figure in known], color)
+        axes.dots([(x, figure["value"]) for x, figure in known], color)
+        for x, figure in known:
+            if figure["low"] is not None:
+                axes.line([(x, figure["low"]), (x, figure["high"])], color, 1.2)
+        axes.legend(color, title)
+    return axes.image()
+
+
 def box_plot(groups: Sequence[tuple[str, Sequence[float]]], y_title: str) -> Image.Image:
     """Values over [0, 1]: box from the first to the third quartile, line at the median, and every value as a dot.
 

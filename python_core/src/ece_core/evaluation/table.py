@@ -44,6 +44,9 @@ TITLES = {
     "brier_all": "Brier score, all lymph nodes",
     "calibration_error": "calibration error of the probability",
     "calibration_error_all": "calibration error of the probability, all lymph nodes",
+    "auc_given_metastatic": "AUC, ENE against P, if known to be metastatic",
+    "brier_given_metastatic": "Brier score, if known to be metastatic",
+    "calibration_error_given_metastatic": "calibration error of the probability, if known to be metastatic",
     "auc_visible": "AUC, ENE with a visible breach against P",
     "size_only_auc_visible": "AUC of the short axis alone, ENE with a visible breach against P",
     "mean_hu_auc_visible": "AUC of the mean HU alone, ENE with a visible breach against P",
@@ -60,6 +63,7 @@ TITLES = {
     "specificity_all": "specificity, all lymph nodes",
     "class_accuracy": "accuracy of N, P, ENE",
 }
+WITHIN = {"patient_rules": {"auc": "AUC"}}  # titles of figures that mean something else inside of another
 
 
 def metrics_table(metrics: dict[str, Any]) -> str:
@@ -78,15 +82,15 @@ def metrics_table_html(metrics: dict[str, Any]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def metrics_rows(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, ...]]:
+def metrics_rows(metrics: dict[str, Any], prefix: str = "", within: str = "") -> list[tuple[str, ...]]:
     """(title, value, low, high) of every figure, as words."""
     rows = []
     for key, value in metrics.items():
-        title = prefix + TITLES.get(key, key.replace("_", " "))
+        title = prefix + WITHIN.get(within, {}).get(key, TITLES.get(key, key.replace("_", " ")))
         if isinstance(value, dict) and "value" in value:
             rows.append((title, *(_number(value[part]) for part in ("value", "low", "high"))))
         elif isinstance(value, dict):
-            rows += metrics_rows(value, f"{title}: ")
+            rows += metrics_rows(value, f"{title}: ", within or key)
     return rows
 
 

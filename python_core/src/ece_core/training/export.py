@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BUNDLE_TASK = {"segmentation": "lymph_node_segmentation", "classification": "lymph_node_classification"}
 CHANNELS = ["CT near the lymph node, per window", "distance to its surface"]  # of a classification
-OPTIONAL = ("gradcam_layer", "least_confidence", "calibration")
+OPTIONAL = ("gradcam_layer", "least_confidence", "calibration", "conformal")
 TRAINING = ("seed", "data_seed", "cases", "steps", "signs", "batch_size", "difficulty", "stage", "fold")
 NOT_MEASURED = {"note": "Not measured yet. 'scripts/evaluate_models.py' writes the figures of held-out cases here."}
 INTENDED_USE = (

@@ -19,9 +19,9 @@ CLIP = 5.0
 LEAST_SCALE = 1.0  # float16: below it gradients are not finite for another reason than their size
 # What may change between a killed training and its continuation without changing its weights.
 OF_NO_CONSEQUENCE = frozenset(
-    ("name", "version", "limits", "license", "training_data", "least_confidence", "calibration", "gradcam_layer",
-     "tile_size", "loaders", "jobs", "log_every", "checkpoint_every", "validate_every", "tensorboard", "dataset",
-     "plan", "layout")
+    ("name", "version", "limits", "license", "training_data", "least_confidence", "calibration", "conformal",
+     "gradcam_layer", "tile_size", "loaders", "jobs", "log_every", "checkpoint_every", "validate_every", "tensorboard",
+     "dataset", "plan", "layout")
 )  # fmt: skip
 
 
