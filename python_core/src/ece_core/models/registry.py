@@ -35,6 +35,12 @@ def _lymph_node_densenet(arguments: dict[str, Any]) -> nn.Module:
     return LymphNodeDenseNet(**arguments)
 
 
+def _lymph_node_swin(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.lymph_node_swin import LymphNodeSwin
+
+    return LymphNodeSwin(**arguments)
+
+
 def _nnunet_ensemble(arguments: dict[str, Any]) -> nn.Module:
     from ece_core.models.nnunet_unet import Ensemble, NnunetUNet
 
@@ -107,6 +113,7 @@ ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "DynUNet": _unet,
     "DenseNet": _densenet,
     "LymphNodeDenseNet": _lymph_node_densenet,
+    "LymphNodeSwin": _lymph_node_swin,
     "NnunetEnsemble": _nnunet_ensemble,
     "PlainConvUNet": _plain_unet,
     "LightUNet": _light_unet,
