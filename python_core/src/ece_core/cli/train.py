@@ -12,7 +12,7 @@ from ece_core.cli.console import Console
 
 def add_parser(commands) -> None:
     parser = commands.add_parser("train", help="train a network and make a model bundle; goes on where it stopped")
-    parser.add_argument("task", metavar="TASK", help="segmentation, classification, plan or ensemble")
+    parser.add_argument("task", metavar="TASK", help="segmentation, classification, pretrain, plan or ensemble")
     parser.add_argument(
         "config", type=Path, metavar="CONFIG",
         help="training settings (see configs/); for plan: the data set's folder; for ensemble: the training's (--out)",

@@ -29,6 +29,8 @@ class WindowAttention(nn.Module):
 
     def __init__(self, width: int, heads: int, window: Edges) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"{width} channels cannot be shared by {heads} heads")
         self.heads = heads
         count = (2 * window[0] - 1) * (2 * window[1] - 1) * (2 * window[2] - 1)
         self.relative_position_bias_table = nn.Parameter(torch.zeros(count, heads))
@@ -79,7 +81,7 @@ class SwinBlock(nn.Module):
         return tokens + self.mlp(self.norm2(tokens))
 
     def _attended(self, tokens: Tensor) -> Tensor:
-        n, k, j, i, width = tokens.shape
+        n, k, j, i, _ = tokens.shape
         window, shift = _fitting(self.window, (k, j, i), self.shifted)
         padded = F.pad(tokens, (0, 0, 0, -i % window[2], 0, -j % window[1], 0, -k % window[0]))
         grid = (padded.shape[1], padded.shape[2], padded.shape[3])

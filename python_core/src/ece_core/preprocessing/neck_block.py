@@ -51,7 +51,8 @@ def neck_center(ct: Volume) -> np.ndarray:
     middle = np.argwhere(mask[third : max(third + 1, mask.shape[0] - third)])
     if not len(middle):
         raise InputError(
-            "There is no body in the middle of this scan.", "Check that the scan is a CT of the neck in Hounsfield units."
+            "There is no body in the middle of this scan.",
+            "Check that the scan is a CT of the neck in Hounsfield units.",
         )
     _, j, i = middle.mean(axis=0)
     return np.asarray(coarse.to_lps(np.array([(mask.shape[0] - 1) / 2, j, i])))

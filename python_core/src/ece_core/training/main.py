@@ -10,7 +10,7 @@ from ece_core.errors import InputError
 from ece_core.training.folds import ALL, parse_fold
 from ece_core.training.torchrun import is_first_process
 
-TASKS = ("segmentation", "classification")
+TASKS = ("segmentation", "classification", "pretrain")
 
 
 def load_config(task: str, path: Path, stage: str | None = None) -> dict[str, Any]:
@@ -22,7 +22,8 @@ def load_config(task: str, path: Path, stage: str | None = None) -> dict[str, An
         The file cannot be read, is for another task, has a setting that cannot be, or not the stage that is asked for.
     """
     if task not in TASKS:
-        raise InputError(f"There is no training task named {task!r}.", f"Choose {' or '.join(TASKS)}.")
+        known = f"{', '.join(TASKS[:-1])} or {TASKS[-1]}"
+        raise InputError(f"There is no training task named {task!r}.", f"Choose {known}.")
     try:
         config = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -33,7 +34,15 @@ def load_config(task: str, path: Path, stage: str | None = None) -> dict[str, An
         from ece_core.training.settings import stages_of
 
         stages_of(config, stage)
+    elif _is_swin(config):
+        from ece_core.training.swin.settings import check
+
+        check(config)
     return config
+
+
+def _is_swin(config: dict[str, Any]) -> bool:
+    return config["task"] == "pretrain" or config.get("architecture") == "DualSwinUNETR"
 
 
 def main(
@@ -53,14 +62,17 @@ def main(
     work
         Where data, checkpoint, curve and bundle go; by default ``runs/NAME`` in the current folder.
     real_ct
-        Folder of real CT as OpenKBP arrays, background for the segmentation.
+        Folder of real CT as OpenKBP arrays: background for the segmentation, what is learned from in pretraining.
     fold, stage
-        Of a segmentation: which patients are kept out, and which stage of its plan to train (default: all of them).
+        Of a segmentation: which patients are kept out, and which stage of its plan to train (default: all of them). The
+        dual-output SwinUNETR has folds, too.
     """
     config = load_config(task, config_path, stage)
     fold = parse_fold(fold)
-    if task == "classification" and (fold != ALL or stage is not None):
-        raise InputError("A classification has neither folds nor stages.", "Leave out --fold and --stage.")
+    has_folds = task == "segmentation" or config.get("architecture") == "DualSwinUNETR"
+    if (fold != ALL and not has_folds) or (stage is not None and task != "segmentation"):
+        kind = "A classification" if task == "classification" else "Pretraining"
+        raise InputError(f"{kind} has neither folds nor stages.", "Leave out --fold and --stage.")
     work = Path(work) if work is not None else Path("runs") / config["name"]
     work.mkdir(parents=True, exist_ok=True)
     if is_first_process():
@@ -69,6 +81,14 @@ def main(
         from ece_core.training.segmentation import train as train_segmentation
 
         return train_segmentation(config, work, device, real_ct, report, fold, stage)
+    if task == "pretrain":
+        from ece_core.training.swin.pretraining import train as pretrain
+
+        return pretrain(config, work, device, real_ct, report)
+    if _is_swin(config):
+        from ece_core.training.swin.dual import train as train_dual
+
+        return train_dual(config, work, device, report, fold)
     from ece_core.training.classification import train
     from ece_core.training.export import export_bundle
 
