@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,7 +82,10 @@ def test_beyond_the_volume_there_is_air(patients):
 
 def test_a_training_whose_starter_was_killed_ends(patients, monkeypatch):
     batches = Batches({"seed": 3, "batch_size": 2}, patients)
-    monkeypatch.setattr("os.getppid", lambda: 1)
+    starter = SimpleNamespace(is_alive=lambda: True)
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: starter)
+    batches.batch(0)
+    starter.is_alive = lambda: False
     with pytest.raises(Cancelled):
         batches.batch(0)
 

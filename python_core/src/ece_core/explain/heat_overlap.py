@@ -60,11 +60,11 @@ def heat_overlap(
     if not contours.any():
         return None
     center = tuple(slice(a, a + n) for a, n in zip(center_start, voi.shape, strict=True))
-    shares = [float(contours[box].sum() / contours.sum()) for box in (voi.box, center)]
+    in_box, in_center_box = (float(contours[box].sum() / contours.sum()) for box in (voi.box, center))
     if not voi.is_guided:
-        return HeatOverlap(*shares, hit=False, dice=0.0, enrichment=0.0)
+        return HeatOverlap(in_box, in_center_box, hit=False, dice=0.0, enrichment=0.0)
     hot = inside & (voi.heat > 0) & (voi.heat >= np.quantile(voi.heat[inside], 1 - HOT_SHARE))
     dice = 2 * (hot & contours).sum() / (hot.sum() + contours.sum())
     hottest = np.unravel_index(int(voi.heat.argmax()), voi.heat.shape)
-    enrichment = voi.heat[contours].mean() / voi.heat[inside].mean()
-    return HeatOverlap(*shares, hit=bool(contours[hottest]), dice=float(dice), enrichment=float(enrichment))
+    enrichment = float(voi.heat[contours].mean() / voi.heat[inside].mean())
+    return HeatOverlap(in_box, in_center_box, hit=bool(contours[hottest]), dice=float(dice), enrichment=enrichment)

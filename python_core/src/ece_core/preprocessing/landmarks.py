@@ -56,7 +56,7 @@ def find_landmarks(body: Array, spacing_mm: tuple[float, float, float]) -> Landm
 
 def _widths(body: Array, spacing_mm: tuple[float, float, float]) -> Array:
     """(K,) mm from the first to the last filled column, smoothed along k."""
-    columns = body.any(axis=1)
+    columns: Array = np.asarray(body.any(axis=1))
     first, last = columns.argmax(axis=1), columns.shape[1] - columns[:, ::-1].argmax(axis=1)
     width = np.where(columns.any(axis=1), last - first, 0) * spacing_mm[2]
     return np.asarray(ndimage.uniform_filter1d(width.astype(float), _slices(SMOOTH_MM, spacing_mm[0]), mode="nearest"))
@@ -101,10 +101,11 @@ def _nose(body: Array, spacing_mm: tuple[float, float, float], neck: int) -> int
 
 def _prominence(section: Array, spacing_mm: tuple[float, float, float]) -> float:
     """mm by which the front of the middle lies before that of both sides; 0 for an empty slice."""
-    columns = np.flatnonzero(section.any(axis=0))
+    filled = section.any(axis=0)
+    columns = np.flatnonzero(filled)
     if len(columns) == 0:
         return 0.0
-    front = np.where(section.any(axis=0), section.argmax(axis=0), section.shape[0]).astype(float)
+    front = np.where(filled, section.argmax(axis=0), section.shape[0]).astype(float)
     middle = (columns[0] + columns[-1]) / 2
     beside, near = (round(mm / spacing_mm[2]) for mm in (BESIDE_NOSE_MM, MIDDLE_MM))
     place = np.arange(round(middle) - near, round(middle) + near + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,7 +45,6 @@ class Batches:
     ) -> None:
         self.config, self.starts, self.shape = config, starts, shape
         self.by_label = [[p for p in patients if p.has_ene is label] for label in (False, True)]
-        self.parent = os.getppid()
         if not all(self.by_label):
             raise InputError(
                 f"All {len(patients)} patients to learn from have the same label.", "Give more patients (\"patients\")."
@@ -53,7 +52,8 @@ class Batches:
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """(n, 1, k, j, i) float32 and (n,) int64: negative, positive, negative and so on."""
-        if os.getppid() != self.parent:  # the run was killed: its next start must be alone with the checkpoint
+        starter = multiprocessing.parent_process()
+        if starter is not None and not starter.is_alive():  # killed: its next start must be alone with the checkpoint
             raise Cancelled
         rng = np.random.default_rng((self.config["seed"], step, 3))
         labels = [n % 2 for n in range(self.config["batch_size"])]
