@@ -7,7 +7,7 @@ from ece_core.errors import ModelError
 from ece_core.geometry import Volume, affine_from
 from ece_core.models import load_bundle
 from ece_core.models.bundle import save_bundle
-from ece_core.models.dual_swin_unetr import DualSwinUNETR, answer, mask_guided_pool
+from ece_core.models.dual_swin_unetr import DualSwinUNETR, RunningStandardization, answer, mask_guided_pool
 from ece_core.models.masked_autoencoder import MaskedAutoencoder, _spread, take_encoder
 
 TINY = {"feature_size": 12, "depths": (1, 1, 1, 1), "window": 2}
@@ -115,3 +115,11 @@ def test_a_model_for_something_else_is_refused(tmp_path):
     object.__setattr__(bundle, "task", "lymph_node_segmentation")
     with pytest.raises(ModelError, match="does not say whether a patient has ECE.*patient_ece"):
         answer(bundle, a_neck())
+
+
+def test_features_are_standardized_with_what_was_seen_and_an_answer_changes_nothing():
+    standardize = RunningStandardization(1)
+    standardize(torch.tensor([[2.0], [6.0]]))  # the first batch alone: mean 4, variance 4
+    standardize.eval()
+    assert standardize(torch.tensor([[8.0]])).item() == pytest.approx(2.0, abs=1e-4)
+    assert standardize.seen.item() == 1 and standardize.mean.item() == 4.0

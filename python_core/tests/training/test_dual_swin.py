@@ -88,31 +88,36 @@ def test_every_patient_comes_once_before_any_comes_again(ten_patients):
 
 
 @pytest.mark.slow
-def test_a_fold_learns_answers_for_the_others_and_goes_on_where_it_stopped(ten_patients, tmp_path, monkeypatch):
-    config = CONFIG | {"steps": 60, "checkpoint_every": 30, "learning_rate": 0.005}
-    bundle = dual.train_fold(config, ten_patients, tmp_path / "whole", fold="0")
-    answers = dual.read_predictions(tmp_path / "whole" / "fold_0" / dual.PREDICTIONS)
-    assert len(answers) == 2
-    network = load_bundle(bundle).network
-    learned = dual.predict(network, config, [p for p in ten_patients if p.name not in {a.patient for a in answers}])
-    assert np.mean([answer.dice for answer in learned]) > 0.6
-    positive = [a.probability for a in learned if a.has_ece]
-    negative = [a.probability for a in learned if not a.has_ece]
-    assert min(positive) > max(negative)
+def test_both_answers_are_learned_from_a_few_patients(ten_patients, tmp_path):
+    config = CONFIG | {"steps": 80, "checkpoint_every": 80, "learning_rate": 0.002}
+    bundle = dual.train_fold(config, ten_patients, tmp_path, fold="0")
+    kept_out = dual.read_predictions(tmp_path / "fold_0" / dual.PREDICTIONS)
+    assert len(kept_out) == 2
+    learned = [patient for patient in ten_patients if patient.name not in {answer.patient for answer in kept_out}]
+    answers = dual.predict(load_bundle(bundle).network, config, learned)
+    assert np.mean([answer.dice for answer in answers]) > 0.4
+    mean = {kind: np.mean([a.probability for a in answers if a.has_ece == kind]) for kind in (False, True)}
+    assert mean[True] > mean[False] + 0.3
 
-    whole, ask = (bundle / "weights.safetensors").read_bytes(), dual.Batches.batch
+
+@pytest.mark.slow
+def test_a_killed_fold_goes_on_and_ends_with_the_same_weights_and_answers(ten_patients, tmp_path, monkeypatch):
+    whole = dual.train_fold(CONFIG, ten_patients, tmp_path / "whole", fold="0")
+    ask = dual.Batches.batch
 
     def killed(self, step):
-        if step == 40:
+        if step == 3:
             raise KeyboardInterrupt
         return ask(self, step)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(dual.Batches, "batch", killed)
-        dual.train_fold(config, ten_patients, tmp_path / "parts", fold="0")
-    parts = dual.train_fold(config, ten_patients, tmp_path / "parts", fold="0")
-    assert (parts / "weights.safetensors").read_bytes() == whole
-    assert dual.read_predictions(tmp_path / "parts" / "fold_0" / dual.PREDICTIONS) == answers
+        dual.train_fold(CONFIG, ten_patients, tmp_path / "parts", fold="0")
+    assert torch.load(tmp_path / "parts" / "fold_0" / "checkpoint.pt", weights_only=True)["step"] == 2
+    parts = dual.train_fold(CONFIG, ten_patients, tmp_path / "parts", fold="0")
+    assert (parts / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    answers = [dual.read_predictions(tmp_path / work / "fold_0" / dual.PREDICTIONS) for work in ("whole", "parts")]
+    assert answers[0] == answers[1]
 
 
 def write_encoder(folder, **changes):

@@ -32,7 +32,7 @@ TASK = "patient_ece"
 ARCHITECTURE = "DualSwinUNETR"
 LEAST_WEIGHT = 1e-6  # of the whole image: no region at all leaves a plain mean
 PRIOR_LOGIT = -3.0  # 5 %: at first nothing is region. From 50 % the first hundreds of steps only unlearn that.
-SLOWEST = 0.02  # share of a new batch in the running mean
+NEWEST = 0.1  # share of a new batch in the running mean: it has to keep up with an encoder that is learning
 
 
 def mask_guided_pool(features: Tensor, region: Tensor) -> Tensor:
@@ -45,7 +45,8 @@ def mask_guided_pool(features: Tensor, region: Tensor) -> Tensor:
     region
         (n, 1, K, J, I), 0 to 1, on the same grid or one a whole number of times finer.
     """
-    weights = F.adaptive_avg_pool3d(region, features.shape[2:]).clamp(min=LEAST_WEIGHT)
+    k, j, i = features.shape[2:]
+    weights = F.adaptive_avg_pool3d(region, (k, j, i)).clamp(min=LEAST_WEIGHT)
     return (features * weights).sum(dim=(2, 3, 4)) / weights.sum(dim=(2, 3, 4))
 
 
@@ -53,7 +54,7 @@ class RunningStandardization(nn.Module):
     """Mean 0 and variance 1 over the cases seen so far, in training too.
 
     Pooled features of different patients are nearly alike; what differs is small beside what they share. Batches are
-    too small for the batch's own mean.
+    too small for the batch's own mean. The latest batches count most.
     """
 
     mean: Tensor
@@ -74,7 +75,7 @@ class RunningStandardization(nn.Module):
 
     def _look(self, features: Tensor) -> None:
         self.seen += 1
-        share = max(SLOWEST, 1 / float(self.seen))
+        share = max(NEWEST, 1 / float(self.seen))
         self.mean = self.mean.lerp(features.mean(0), share)
         self.variance = self.variance.lerp(((features - self.mean) ** 2).mean(0), share)
 
@@ -106,7 +107,7 @@ class DualSwinUNETR(SwinUNETR):
         bias = self.out.conv.conv.bias  # type: ignore[union-attr]
         nn.init.constant_(bias, PRIOR_LOGIT)  # type: ignore[arg-type]
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Logits of the region and of ECE.
 
         Parameters

@@ -78,7 +78,9 @@ class MaskedBatches:
     def mean_image(self) -> Tensor:
         """(1, k, j, i): the mean of all scans. Whoever has learned anatomy in general, and nothing of the patient in
         front of him, says this."""
-        total = sum(self.normalization(_middle(scan)).astype(np.float64) for scan in self.scans)
+        total = np.zeros(self.config["patch_size"])
+        for scan in self.scans:
+            total += self.normalization(_middle(scan))
         return torch.from_numpy((total / len(self.scans)).astype(np.float32))[None]
 
 
