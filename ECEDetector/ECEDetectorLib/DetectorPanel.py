@@ -258,6 +258,8 @@ def patientDetailsText(result) -> str:
     suspicious = sum((lymphNode.ece_probability or 0) >= SUSPICIOUS for lymphNode in result.lymph_nodes)
     parts = [_("{suspicious} of {count} lymph nodes at {limit:.2f} or more.").format(
         suspicious=suspicious, count=len(result.lymph_nodes), limit=SUSPICIOUS)]
+    if result.patient.get("not_evaluable"):
+        parts.append(_("{count} not evaluable, left out.").format(count=result.patient["not_evaluable"]))
     if result.patient.get("method"):
         parts.append(_("Patient value by {method}.").format(method=result.patient["method"]))
     return " ".join([*parts, result.research_use_only])

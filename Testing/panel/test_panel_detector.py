@@ -387,6 +387,22 @@ def test_what_was_not_computed_stays_last_either_way():
         assert [node.ece_probability for node in sortedBy(nodes, P, descending)] == expected
 
 
+def test_what_is_not_evaluable_says_so_where_the_probability_would_stand(reviewed):
+    from types import SimpleNamespace
+
+    from ece_core.lymph_nodes.lymph_node import LymphNode
+    from ECEDetectorLib.DetectorPanel import patientDetailsText
+    from ECEDetectorLib.LymphNodeTable import probabilityBar, rowToolTip
+
+    hidden = LymphNode("LN1", 1, "metastatic", {"N": 0.2, "metastatic": 0.8}, not_evaluable=("cut off",))
+    assert probabilityBar(hidden).format == "not evaluable" and probabilityBar(hidden).value == 0
+    assert "not evaluable: cut off" in rowToolTip(hidden)
+    unsure = LymphNode("LN2", 2, "P", {"N": 0.1, "P": 0.6, "ENE": 0.3}, 0.3, class_set=("P", "ENE"))
+    assert probabilityBar(unsure).format == "0.30" and "not sure: P or ENE" in rowToolTip(unsure)
+    result = SimpleNamespace(patient={"method": "max", "not_evaluable": 1}, lymph_nodes=(hidden,), research_use_only="")
+    assert "1 not evaluable, left out." in patientDetailsText(result)
+
+
 def test_a_single_click_selects_and_dims_the_others_but_moves_no_view(reviewed, slice_views):
     before = center_of(slice_views["Red"][0])
     clickRow(reviewed.ui.lymphNodeTable, 0)

@@ -59,7 +59,8 @@ def add_table(name: str, lymph_nodes: tuple[LymphNode, ...]) -> slicer.vtkMRMLTa
         if any(getattr(row, column.attribute) is not None for row in rows):
             _add_numbers(tableNode, column, rows)
     for column in LAST_TEXTS:
-        _add_texts(tableNode, column, rows)
+        if not rows or any(getattr(row, column.attribute) for row in rows):
+            _add_texts(tableNode, column, rows)
     return tableNode
 
 
