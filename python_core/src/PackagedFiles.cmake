@@ -57,6 +57,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/__init__.py
   ece_core/explain/classifier.py
   ece_core/explain/engine.py
+  ece_core/explain/gmgenet.py
   ece_core/explain/grad_cam.py
   ece_core/explain/guided_backpropagation.py
   ece_core/explain/heat_overlap.py
@@ -142,13 +143,17 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/calibration.py
   ece_core/models/cascade.py
   ece_core/models/conformal.py
+  ece_core/models/dense_trunk.py
   ece_core/models/device.py
   ece_core/models/dual_swin_unetr.py
   ece_core/models/folding.py
+  ece_core/models/gmgenet.py
   ece_core/models/import_nnunet.py
   ece_core/models/label_boxes.py
   ece_core/models/light_unet.py
   ece_core/models/lymph_node_densenet.py
+  ece_core/models/lymph_node_network.py
+  ece_core/models/lymph_node_swin.py
   ece_core/models/masked_autoencoder.py
   ece_core/models/nnunet_checkpoint.py
   ece_core/models/nnunet_unet.py
@@ -159,6 +164,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/registry.py
   ece_core/models/scan_tiles.py
   ece_core/models/segmentation.py
+  ece_core/models/size_blind.py
   ece_core/models/swin_unetr.py
   ece_core/models/tile_network.py
   ece_core/models/tiles.py
@@ -245,6 +251,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/folds.py
   ece_core/training/gmgenet/__init__.py
   ece_core/training/gmgenet/batches.py
+  ece_core/training/gmgenet/export.py
   ece_core/training/gmgenet/extraction.py
   ece_core/training/gmgenet/patients.py
   ece_core/training/gmgenet/settings.py

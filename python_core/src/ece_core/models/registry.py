@@ -109,6 +109,12 @@ def _masked_autoencoder(arguments: dict[str, Any]) -> nn.Module:
     return MaskedAutoencoder(**arguments)
 
 
+def _gmgenet(arguments: dict[str, Any]) -> nn.Module:
+    from ece_core.models.gmgenet import GMGENet
+
+    return GMGENet(build(**arguments["extractor"]), build(**arguments["classifier"]))
+
+
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "DynUNet": _unet,
     "DenseNet": _densenet,
@@ -123,6 +129,7 @@ ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "MaskedAutoencoder": _masked_autoencoder,
     "VolumeDenseNet": _volume_densenet,
     "PlainCNN": _plain_cnn,
+    "GMGENet": _gmgenet,
 }
 
 

@@ -47,7 +47,7 @@ class Batches:
         self.by_label = [[p for p in patients if p.has_ene is label] for label in (False, True)]
         if not all(self.by_label):
             raise InputError(
-                f"All {len(patients)} patients to learn from have the same label.", "Give more patients (\"patients\")."
+                f"All {len(patients)} patients to learn from have the same label.", 'Give more patients ("patients").'
             )
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:

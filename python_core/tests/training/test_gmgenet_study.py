@@ -12,6 +12,7 @@ import torch
 from ece_core.errors import Cancelled, InputError
 from ece_core.evaluation.cross_validation import compare
 from ece_core.evaluation.roc import auc
+from ece_core.models import load_bundle
 from ece_core.training.gmgenet import train as train_module
 from ece_core.training.gmgenet.batches import SHIFT, Batches, shown
 from ece_core.training.gmgenet.patients import cohort
@@ -190,6 +191,15 @@ def test_the_command_writes_the_tables_and_the_page(a_study, script, tmp_path, m
         assert f"(table/{picture}.png)" in text
     assert (work / "heat_overlap.csv").read_text().count("\n") == 6
     assert (work / "table" / "pairs.csv").exists()
+    bundle = load_bundle(work / "tiny")
+    assert bundle.task == "patient_ece"
+    assert bundle.spec["metrics"][GMGENET]["AUC"].keys() == {"mean", "sd"}
+    assert "not measured" in " ".join(bundle.spec["limits"])
+    first = cohort(CONFIG, work / "data")[6]
+    box = torch.from_numpy(shown(first, {first.name: (0, 0, 0)}, (4, 10, 10)))[None, None]
+    members = [float(member(box).softmax(1)[0, 1]) for member in bundle.network.classifier.members]
+    assert len(members) == 5
+    assert float(bundle.network(box).softmax(1)[0, 1]) == pytest.approx(np.mean(members), abs=1e-5)
 
 
 @pytest.mark.slow
