@@ -97,7 +97,7 @@ def test_both_answers_are_learned_from_a_few_patients(ten_patients, tmp_path):
     answers = dual.predict(load_bundle(bundle).network, config, learned)
     assert np.mean([answer.dice for answer in answers]) > 0.4
     mean = {kind: np.mean([a.probability for a in answers if a.has_ece == kind]) for kind in (False, True)}
-    assert mean[True] > mean[False] + 0.3
+    assert mean[True] > mean[False] + 0.15
 
 
 @pytest.mark.slow

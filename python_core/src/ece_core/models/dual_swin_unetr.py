@@ -75,9 +75,9 @@ class RunningStandardization(nn.Module):
 
     def _look(self, features: Tensor) -> None:
         self.seen += 1
-        share = max(NEWEST, 1 / float(self.seen))
-        self.mean = self.mean.lerp(features.mean(0), share)
-        self.variance = self.variance.lerp(((features - self.mean) ** 2).mean(0), share)
+        self.mean = self.mean.lerp(features.mean(0), max(NEWEST, 1 / float(self.seen)))
+        # From 1 on: two patients of a first batch can be alike, and what differs must not be blown up without end.
+        self.variance = self.variance.lerp(((features - self.mean) ** 2).mean(0), NEWEST)
 
 
 class DualSwinUNETR(SwinUNETR):
