@@ -69,7 +69,16 @@ def dciodvfy() -> str:
 
 @pytest.fixture
 def segimage2itkimage() -> str:
-    tool = shutil.which("segimage2itkimage", path=str(Path(sys.executable).parent)) or shutil.which("segimage2itkimage")
+    return of_dcmqi("segimage2itkimage")
+
+
+@pytest.fixture
+def tid1500reader() -> str:
+    return of_dcmqi("tid1500reader")
+
+
+def of_dcmqi(name: str) -> str:
+    tool = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     if tool is None:
-        pytest.skip("segimage2itkimage is absent: pip install dcmqi")
+        pytest.skip(f"{name} is absent: pip install dcmqi")
     return tool

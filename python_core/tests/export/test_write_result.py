@@ -30,7 +30,7 @@ NO_DICOM = ["heatmaps/gradcam.nrrd", "lymph_nodes.csv", "lymph_nodes.seg.nrrd", 
 
 def test_a_dicom_scan_gives_all_files(tmp_path, a_scan):
     written = write(tmp_path / "out", a_scan.headers)
-    assert files_of(tmp_path / "out") == ["dicom/seg.dcm", *NO_DICOM]
+    assert files_of(tmp_path / "out") == ["dicom/seg.dcm", "dicom/sr.dcm", *NO_DICOM]
     assert read_result(tmp_path / "out") == written == a_result()
 
 
@@ -60,11 +60,13 @@ def test_a_heatmap_keeps_its_own_grid_and_stays_between_0_and_1(tmp_path):
     np.testing.assert_allclose(heatmap.affine, a_heatmap().affine, rtol=0, atol=1e-12)
 
 
-def test_no_lymph_node_no_seg(tmp_path, a_scan):
+def test_without_a_lymph_node_there_is_no_seg_and_the_sr_says_so(tmp_path, a_scan):
     empty = an_instance_map().with_array(np.zeros_like(an_instance_map().array))
     nothing = a_result(lymph_nodes=(), heatmaps=())
     write(tmp_path / "out", a_scan.headers, nothing, instances=empty, heatmaps={})
-    assert files_of(tmp_path / "out") == ["lymph_nodes.csv", "lymph_nodes.seg.nrrd", "report.html", "result.json"]
+    assert files_of(tmp_path / "out") == [
+        "dicom/sr.dcm", "lymph_nodes.csv", "lymph_nodes.seg.nrrd", "report.html", "result.json",
+    ]  # fmt: skip
 
 
 def test_headers_that_no_seg_can_be_made_of_cost_the_seg_only_and_are_a_warning(tmp_path, a_scan):
@@ -80,7 +82,7 @@ def test_headers_that_no_seg_can_be_made_of_cost_the_seg_only_and_are_a_warning(
 def test_nobody_is_named_outside_dicom(tmp_path, headers_of_somebody):
     write(tmp_path / "out", headers_of_somebody)
     for file in files_of(tmp_path / "out"):
-        if file != "dicom/seg.dcm":
+        if not file.startswith("dicom/"):
             content = (tmp_path / "out" / file).read_bytes()
             assert b"MARKED" not in content and b"19010203" not in content, file
     assert pydicom.dcmread(tmp_path / "out" / "dicom" / "seg.dcm").PatientName == "MARKED^NAME"  # the PACS needs it

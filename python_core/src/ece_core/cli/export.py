@@ -1,4 +1,4 @@
-"""`ece export RESULT --to csv,html,seg --out FOLDER`: files of a result for others."""
+"""`ece export RESULT --to csv,html,seg,sr --out FOLDER`: files of a result for others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ece_core.cli.console import Console
 from ece_core.errors import InputError, RunError
 from ece_core.export.result import Result, read_result
 
-FILES = {"csv": "lymph_nodes.csv", "html": "report.html", "seg": "seg.dcm"}
+FILES = {"csv": "lymph_nodes.csv", "html": "report.html", "seg": "seg.dcm", "sr": "sr.dcm"}
 
 
 def add_parser(commands) -> None:
-    parser = commands.add_parser("export", help="write a result as table, report or DICOM SEG")
+    parser = commands.add_parser("export", help="write a result as table, report, DICOM SEG or SR")
     parser.add_argument("result", type=Path, metavar="RESULT", help="result folder")
-    parser.add_argument("--to", required=True, metavar="FORMATS", help="csv, html, seg, separated by commas")
+    parser.add_argument("--to", required=True, metavar="FORMATS", help="csv, html, seg, sr, separated by commas")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the files go")
     add_json_argument(parser)
     parser.set_defaults(run=run)
@@ -65,6 +65,13 @@ def _seg(folder: Path, result: Result) -> Callable[[Path], object]:
     )
 
 
+def _sr(folder: Path, result: Result) -> Callable[[Path], object]:
+    return _copy(
+        folder / "dicom" / "sr.dcm", "The result has no DICOM SR: its CT was not DICOM.",
+        "Analyze the DICOM series to get one.",
+    )  # fmt: skip
+
+
 def _copy(source: Path, problem: str, fix: str) -> Callable[[Path], object]:
     if not source.is_file():
         raise InputError(problem, fix)
@@ -78,4 +85,4 @@ def _make(folder: Path) -> None:
         raise RunError("The output folder cannot be made.", "Choose a folder that you may write to.") from error
 
 
-SOURCES = {"csv": _csv, "html": _html, "seg": _seg}
+SOURCES = {"csv": _csv, "html": _html, "seg": _seg, "sr": _sr}

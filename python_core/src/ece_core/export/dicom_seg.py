@@ -115,7 +115,7 @@ def build_dicom_seg(
             for number, lymph_node in enumerate(lymph_nodes, start=1)
         ],
         series_instance_uid=hd.UID(),
-        series_number=SERIES_NUMBER + _series_number(headers[0]),
+        series_number=SERIES_NUMBER + series_number(headers[0]),
         sop_instance_uid=hd.UID(),
         instance_number=1,
         manufacturer="ECEDetector (open source)",
@@ -219,7 +219,8 @@ def _require(header: Dataset) -> None:
         )
 
 
-def _series_number(header: Dataset) -> int:
+def series_number(header: Dataset) -> int:
+    """The CT's, at most three digits; 0 without one."""
     number = header.get("SeriesNumber")
     return int(number) % 1000 if number is not None else 0
 
@@ -237,16 +238,16 @@ def _description(
     number: int, lymph_node: LymphNode, series_uid: str, algorithm: hd.AlgorithmIdentificationSequence
 ) -> hd.seg.SegmentDescription:
     category, kind = category_and_type(lymph_node)
-    anatomic_region = _concept(region(lymph_node))
+    anatomic_region = concept(region(lymph_node))
     side = laterality(lymph_node)
     if side is not None:
-        anatomic_region.AnatomicRegionModifierSequence = [_concept(side)]
+        anatomic_region.AnatomicRegionModifierSequence = [concept(side)]
     drawn_by_hand = lymph_node.source == "MANUAL"
     description = hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=segment_name(lymph_node),
-        segmented_property_category=_concept(category),
-        segmented_property_type=_concept(kind),
+        segmented_property_category=concept(category),
+        segmented_property_type=concept(kind),
         algorithm_type=lymph_node.source,
         algorithm_identification=None if drawn_by_hand else algorithm,
         tracking_id=lymph_node.id,
@@ -270,5 +271,6 @@ def _sentence(lymph_node: LymphNode) -> str:
     return f"{'; '.join(parts)}. {RESEARCH_USE_ONLY}"
 
 
-def _concept(code: Code) -> hd.sr.CodedConcept:
+def concept(code: Code) -> hd.sr.CodedConcept:
+    """The code as highdicom takes it."""
     return hd.sr.CodedConcept(code.value, code.scheme, code.meaning)

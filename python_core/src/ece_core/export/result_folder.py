@@ -122,8 +122,8 @@ def write_result(
         file.parent.mkdir(parents=True, exist_ok=True)
         volume = heatmaps[heatmap["method"]]
         write_nrrd(volume.with_array(np.clip(volume.array, 0, 1).astype(np.float32)), file)
-    if headers and result.lymph_nodes:
-        result = _with_dicom_seg(folder, result, instances, headers)
+    if headers:
+        result = _with_dicom(folder, result, instances, headers)
     _write_report(folder, result, instances, heatmaps, ct)
     (folder / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
     return result
@@ -147,12 +147,17 @@ def algorithm_name(result: Result) -> str:
     return f"ECEDetector {result.software.get('version', '')}".strip() + (f" ({drawn_by[0]})" if drawn_by else "")
 
 
-def _with_dicom_seg(folder: Path, result: Result, instances: Volume, headers: Sequence[Dataset]) -> Result:
+def _with_dicom(folder: Path, result: Result, instances: Volume, headers: Sequence[Dataset]) -> Result:
+    """Outlines as SEG and numbers as SR, both or none; without a lymph node the SR says so."""
     from ece_core.export.dicom_seg import write_dicom_seg  # highdicom takes a second to import
+    from ece_core.export.dicom_sr import write_dicom_sr
 
     (folder / "dicom").mkdir()
+    seg, notes = (folder / "dicom" / "seg.dcm") if result.lymph_nodes else None, ()
     try:
-        notes = write_dicom_seg(folder / "dicom" / "seg.dcm", instances, result.lymph_nodes, headers, result.models)
+        if seg is not None:
+            notes = write_dicom_seg(seg, instances, result.lymph_nodes, headers, result.models)
+        write_dicom_sr(folder / "dicom" / "sr.dcm", result.lymph_nodes, headers, result.models, seg)
     except ECEError as error:  # the analysis is worth more than its DICOM copy
         shutil.rmtree(folder / "dicom")
         notes = (str(error),)

@@ -3,8 +3,8 @@
 Sources: DICOM PS3.16 CID 7600 (lymph node anatomic regions) and CID 244 (laterality); Slicer's
 "DICOM master list" contexts, which hold the lymph node, secondary neoplasm, neck, left and right.
 The mapping of neck levels to lymph node groups is a reading of the terms: level VI has no single code and
-level VII none, both are then "cervical lymph node". No code exists for ENE (also ECE): it stands in the segment's
-name and description.
+level VII none, both are then "cervical lymph node". No code exists for ENE (also ECE): in a SEG it stands in the
+segment's name and description, in an SR under codes of our own scheme, ``99LNECE`` (docs/dicom.md lists them).
 """
 
 from __future__ import annotations
@@ -37,6 +37,35 @@ LEVELS = {
 }
 SIDES = {"left": Code("7771000", "SCT", "Left"), "right": Code("24028007", "SCT", "Right")}
 
+OWN_SCHEME = "99LNECE"
+ENE_PROBABILITY = Code("ECE-P", OWN_SCHEME, "Probability of extranodal extension")
+DETECTION_PROBABILITY = Code("LN-P", OWN_SCHEME, "Probability of lymph node tissue")
+LYMPH_NODE_CLASS = Code("LN-CLASS", OWN_SCHEME, "Lymph node class")
+CLASSES = {
+    "N": Code("LN-NEG", OWN_SCHEME, "Not metastatic"),
+    "P": Code("ENE-NEG", OWN_SCHEME, "Metastatic without extranodal extension"),
+    "ENE": Code("ENE-POS", OWN_SCHEME, "Metastatic with extranodal extension"),
+    "metastatic": Code("LN-POS", OWN_SCHEME, "Metastatic, extranodal extension not judged"),
+    "lymph_node": Code("LN-ANY", OWN_SCHEME, "Lymph node, class not judged"),
+}
+CERTAINTY = Code("LN-SURE", OWN_SCHEME, "Certainty of the lymph node class")
+SURE = Code("SURE", OWN_SCHEME, "One class fits")
+NOT_SURE = Code("NOT-SURE", OWN_SCHEME, "Not sure: several classes fit, or none")
+NOT_EVALUABLE = Code("NOT-EVAL", OWN_SCHEME, "Extranodal extension not evaluable")
+REVIEW = Code("LN-REVIEW", OWN_SCHEME, "Status of the review")
+STATUSES = {
+    "new": Code("NEW", OWN_SCHEME, "Not reviewed"),
+    "accepted": Code("ACCEPTED", OWN_SCHEME, "Accepted by the reader"),
+    "rejected": Code("REJECTED", OWN_SCHEME, "Rejected by the reader"),
+    "flagged": Code("FLAGGED", OWN_SCHEME, "Flagged by the reader"),
+}
+CONTOUR_RISK = Code("LN-CONTOUR", OWN_SCHEME, "Risk that the outline is wrong")
+RISKS = {name: Code(f"RISK-{name.upper()[:8]}", OWN_SCHEME, f"{name.capitalize()} risk")
+         for name in ("low", "moderate", "high")}  # fmt: skip
+FOUND = Code("LN-FOUND", OWN_SCHEME, "Lymph nodes found")
+NONE_FOUND = Code("LN-NONE", OWN_SCHEME, "No lymph node found")
+NECK_LEVELS = ("IA", "IB", "II", "III", "IV", "V", "VI", "VII")
+
 CATEGORY_CONTEXT = "Segmentation category and type - DICOM master list"
 REGION_CONTEXT = "Anatomic codes - DICOM master list"
 
@@ -56,6 +85,26 @@ def region(lymph_node: LymphNode) -> Code:
 
 def laterality(lymph_node: LymphNode) -> Code | None:
     return SIDES.get(lymph_node.side or "")
+
+
+def level_modifier(lymph_node: LymphNode) -> Code | None:
+    """The neck level in words (AAO-HNS), which no coding scheme has: it stands beside the lymph node group."""
+    level = lymph_node.level or ""
+    known = level if level in NECK_LEVELS else level.rstrip("ABC")
+    return Code(f"LN-{level}", OWN_SCHEME, f"Neck level {level}") if known in NECK_LEVELS else None
+
+
+def evaluations(lymph_node: LymphNode) -> list[tuple[Code, Code]]:
+    """What was judged without a number: class, certainty, the reader's status, contour quality."""
+    rows = [(LYMPH_NODE_CLASS, CLASSES[lymph_node.class_name])]
+    if lymph_node.not_evaluable:
+        rows.append((CERTAINTY, NOT_EVALUABLE))
+    elif lymph_node.class_set is not None:
+        rows.append((CERTAINTY, SURE if set(lymph_node.class_set) == {lymph_node.class_name} else NOT_SURE))
+    risk = RISKS.get(str((lymph_node.contour_quality or {}).get("risk")))
+    if risk is not None:
+        rows.append((CONTOUR_RISK, risk))
+    return [*rows, (REVIEW, STATUSES[lymph_node.status])]
 
 
 def terminology_entry(lymph_node: LymphNode) -> str:
