@@ -17,7 +17,7 @@ def test_analyze_prints_table_report_and_next_steps(ece, a_ct_file, tmp_path):
     assert said.code == 0
     rows = [line for line in said.out.splitlines() if re.match(r"LN\d", line)]
     assert [re.search(r"\d\.\d\d", row).group() for row in rows] == ["0.40", "0.20"]  # most suspicious first
-    assert "Patient: ECE probability 0.52 (noisy-or of 2 lymph nodes)." in said.out
+    assert "Patient: ECE probability 0.40 (max of 2 lymph nodes); noisy-or 0.52, ene-count 0." in said.out
     assert f"Report: {tmp_path / 'out' / 'report.html'}" in said.out
     assert "Next steps:" in said.out and RESEARCH_USE_ONLY in said.out
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ece_core.export.result import Result
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.patient_rules import PATIENT_RULES
 
 NOT_COMPUTED = "-"
 _HEADINGS = ("Lymph node", "Side", "Level", "Class", "ECE probability", "Short axis", "Volume", "Certainty", "Remarks")
@@ -54,7 +55,8 @@ def _patient_line(result: Result) -> str:
         return "Patient: no ECE probability."
     method = result.patient.get("method", NOT_COMPUTED)
     judged = sum(node.ece_probability is not None for node in result.lymph_nodes)
-    return f"Patient: ECE probability {probability:.2f} ({method} of {judged} lymph nodes){_others(result)}."
+    source = f"{method} of {judged} lymph nodes" if method in PATIENT_RULES else method
+    return f"Patient: ECE probability {probability:.2f} ({source}){_others(result)}."
 
 
 def _others(result: Result) -> str:
