@@ -1,7 +1,7 @@
 """Which of several trainings finds more lymph nodes: networks compared at equal data and time.
 
     ece train segmentation configs/segmentation.json --out runs/a
-    ece train segmentation configs/segmentation_nnunet_like.json --out runs/b
+    ece train segmentation configs/segmentation_light.json --out runs/b
     ece simulate COHORT --cases 40 --seed 5001 --as nifti        # patients that neither has seen
     python scripts/compare_networks.py COHORT runs/a runs/b [--out networks.json]
 

@@ -24,12 +24,11 @@ def script(monkeypatch):
 
 
 def test_the_two_configs_differ_in_the_network_alone():
-    ours, like = (
-        json.loads((ROOT / "configs" / f"{name}.json").read_text())
-        for name in ("segmentation", "segmentation_nnunet_like")
+    shipped, light = (
+        json.loads((ROOT / "configs" / f"{name}.json").read_text()) for name in ("segmentation", "segmentation_light")
     )
-    assert {key for key in ours | like if ours.get(key) != like.get(key)} <= OF_THE_NETWORK
-    edges = [config["patch_size"][0] * config["spacing_mm"] for config in (ours, like)]
+    assert {key for key in shipped | light if shipped.get(key) != light.get(key)} <= OF_THE_NETWORK
+    edges = [config["patch_size"][0] * config["spacing_mm"] for config in (shipped, light)]
     assert 0.8 < edges[0] / edges[1] < 1.25  # they see about as much around a voxel
 
 

@@ -153,7 +153,8 @@ def _with_dicom(folder: Path, result: Result, instances: Volume, headers: Sequen
     from ece_core.export.dicom_sr import write_dicom_sr
 
     (folder / "dicom").mkdir()
-    seg, notes = (folder / "dicom" / "seg.dcm") if result.lymph_nodes else None, ()
+    seg = folder / "dicom" / "seg.dcm" if result.lymph_nodes else None
+    notes: tuple[str, ...] = ()
     try:
         if seg is not None:
             notes = write_dicom_seg(seg, instances, result.lymph_nodes, headers, result.models)
