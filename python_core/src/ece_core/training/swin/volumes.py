@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -121,12 +122,15 @@ def expect_made_for(folder: Path, wanted: dict[str, Any]) -> None:
     """
     path = folder / MADE_FOR
     text = json.dumps(wanted, sort_keys=True)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{MADE_FOR}.{os.getpid()}"  # folds that are trained at the same time read it meanwhile
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    elif path.read_text(encoding="utf-8") != text:
         raise InputError(
             "The folder holds scans that were made for another config.", "Train in another folder (--out)."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def _three(shape: Sequence[int]) -> tuple[int, int, int]:
