@@ -8,14 +8,17 @@ import pytest
 import torch
 from ece_core.errors import InputError
 from ece_core.geometry import Volume, affine_from
+from ece_core.io import read_ct
+from ece_core.io.ct_series_writer import write_ct_series
 from ece_core.io.datasets import Case, Dataset, Outlines, PatientLabels
+from ece_core.io.rtstruct_writer import write_rtstruct
 from ece_core.io.scan import Scan
 from ece_core.models import load_bundle
 from ece_core.models.bundle import save_bundle
 from ece_core.models.masked_autoencoder import MaskedAutoencoder
 from ece_core.training.swin import dual
 from ece_core.training.swin.card import card
-from ece_core.training.swin.patients import Patient, expect_both_classes, prepare_cases
+from ece_core.training.swin.patients import Patient, expect_both_classes, load_patients, prepare_cases
 from ece_core.training.swin.settings import check
 from ece_core.training.swin.volumes import save_labeled
 
@@ -200,6 +203,28 @@ def test_a_data_set_without_labels_or_contours_says_what_is_lacking(tmp_path):
     words = "2 lack an ECE status, 1 lack a CT, 1 lack a contour of lymph nodes.*patient_table"
     with pytest.raises(InputError, match=words):
         prepare_cases(Dataset("ours", cases), 3.0, tmp_path, (24, 40, 40), (4.0, 3.0, 3.0))
+
+
+def write_study(folder, seed):
+    write_ct_series(a_ct(), folder / "ct", seed=seed)
+    scan = read_ct(folder / "ct")
+    write_rtstruct(folder / "rt.dcm", a_contour(scan.volume), {1: "GTVn"}, scan.headers)
+
+
+@pytest.mark.slow
+def test_rtstruct_contours_and_a_table_of_the_pathology_make_patients(tmp_path):
+    for seed, name in enumerate(("one", "two", "three")):
+        write_study(tmp_path / "studies" / name, seed)
+    table = tmp_path / "pathology.csv"
+    table.write_text("case_id,pene\none,gross\ntwo,none\n")
+    config = {key: value for key, value in CONFIG.items() if key != "cases"}
+    config |= {"dataset": str(tmp_path / "studies"), "layout": "dicom", "patient_table": str(table)}
+    check(config)
+    patients = load_patients(config, tmp_path / "work" / "data")
+    assert sorted(patient.has_ece for patient in patients) == [False, True], "the third has no known status"
+    # 20 x 15 x 15 mm and up to 3 mm around, in voxels of 6 x 6 x 3 mm
+    assert all(30 <= patient.region.sum() <= 90 and patient.mean_hu == 40.0 for patient in patients)
+    assert not any("one" in str(path.name) for path in (tmp_path / "work" / "data").iterdir())
 
 
 @pytest.mark.parametrize(
