@@ -69,6 +69,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/target.py
   ece_core/export/__init__.py
   ece_core/export/dicom_seg.py
+  ece_core/export/dicom_sr.py
   ece_core/export/key_images.py
   ece_core/export/lymph_nodes_csv.py
   ece_core/export/nrrd.py

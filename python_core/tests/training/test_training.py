@@ -287,7 +287,7 @@ def test_lymph_nodes_in_real_ct_are_labeled_and_its_targets_are_unknown(a_planni
 @pytest.mark.parametrize(
     ("task", "text", "words"),
     [
-        ("regression", "{}", "no training task named 'regression'.*segmentation or classification"),
+        ("regression", "{}", "no training task named 'regression'.*segmentation, classification or pretrain"),
         ("segmentation", "{", "cannot be read as JSON.*configs/"),
         ("segmentation", '{"task": "classification"}', "not one for segmentation"),
     ],
