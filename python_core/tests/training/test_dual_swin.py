@@ -247,3 +247,14 @@ def test_folds_are_for_those_that_have_them(tmp_path):
     path.write_text(json.dumps(json.loads(json.dumps(CONFIG)) | {"architecture": "LymphNodeDenseNet"}))
     with pytest.raises(InputError, match="A classification has neither folds nor stages"):
         main("classification", path, tmp_path / "work", fold="1")
+
+
+def test_several_processes_are_refused_before_they_write_over_each_other(tmp_path, monkeypatch):
+    from ece_core.training.main import main
+
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(CONFIG))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="2 processes were started.*without torchrun"):
+        main("classification", path, tmp_path / "work")
+    assert not (tmp_path / "work").exists()

@@ -8,7 +8,7 @@ from typing import Any
 
 from ece_core.errors import InputError
 from ece_core.training.folds import ALL, parse_fold
-from ece_core.training.torchrun import is_first_process
+from ece_core.training.torchrun import is_first_process, process_count
 
 TASKS = ("segmentation", "classification", "pretrain")
 
@@ -73,6 +73,11 @@ def main(
     if (fold != ALL and not has_folds) or (stage is not None and task != "segmentation"):
         kind = "A classification" if task == "classification" else "Pretraining"
         raise InputError(f"{kind} has neither folds nor stages.", "Leave out --fold and --stage.")
+    if _is_swin(config) and process_count() > 1:
+        raise InputError(
+            f"{process_count()} processes were started, and this network is trained by one.",
+            "Start it without torchrun; train several folds at the same time instead (--fold).",
+        )
     work = Path(work) if work is not None else Path("runs") / config["name"]
     work.mkdir(parents=True, exist_ok=True)
     if is_first_process():
