@@ -55,18 +55,38 @@ set(ECE_CORE_SCRIPTS
   ece_core/evaluation/voxel_dice.py
   ece_core/evaluation/voxels.py
   ece_core/explain/__init__.py
+  ece_core/explain/accumulation.py
+  ece_core/explain/class_activation.py
   ece_core/explain/classifier.py
+  ece_core/explain/completeness.py
+  ece_core/explain/deconvnet.py
+  ece_core/explain/deep_lift.py
   ece_core/explain/engine.py
   ece_core/explain/gmgenet.py
   ece_core/explain/grad_cam.py
+  ece_core/explain/grad_cam_plus_plus.py
+  ece_core/explain/gradient.py
   ece_core/explain/guided_backpropagation.py
   ece_core/explain/heat_overlap.py
   ece_core/explain/heatmap.py
   ece_core/explain/hottest_region.py
+  ece_core/explain/hr_cam.py
+  ece_core/explain/integrated_gradients.py
   ece_core/explain/layer.py
+  ece_core/explain/lrp.py
   ece_core/explain/lymph_node.py
+  ece_core/explain/methods.py
+  ece_core/explain/norms.py
+  ece_core/explain/occlusion.py
+  ece_core/explain/operations.py
+  ece_core/explain/patterns.py
   ece_core/explain/rectifiers.py
+  ece_core/explain/settings.py
+  ece_core/explain/smooth_grad.py
   ece_core/explain/target.py
+  ece_core/explain/trace.py
+  ece_core/explain/voxel_grad_cam.py
+  ece_core/explain/weighted.py
   ece_core/export/__init__.py
   ece_core/export/dicom_seg.py
   ece_core/export/dicom_sr.py

@@ -163,3 +163,34 @@ def assert_same_state(before: dict, after: dict) -> None:
                 assert torch.equal(before[key][name], after[key][name]), name
         else:
             assert before[key] == after[key], key
+
+
+class SmallSegmentation(nn.Module):
+    """A U-Net with logits per voxel, in 2D or 3D; ``flat``: a 3D one that looks at each slice by itself."""
+
+    def __init__(self, act=None, dimensions: int = 3, flat: bool = False, norm: bool = True) -> None:
+        super().__init__()
+        conv, pool = ((nn.Conv2d, nn.MaxPool2d), (nn.Conv3d, nn.MaxPool3d))[dimensions - 2]
+        kernel = {"kernel_size": (1, 3, 3), "padding": (0, 1, 1)} if flat else {"kernel_size": 3, "padding": 1}
+        two = (1, 2, 2) if flat else 2
+        self.down, self.bottom, self.join = conv(2, 4, **kernel), conv(4, 6, **kernel), conv(10, 4, **kernel)
+        self.norm = nn.GroupNorm(2, 4) if norm else nn.Identity()
+        self.pool, self.up, self.head = pool(two), nn.Upsample(scale_factor=two), conv(4, 3, 1)
+        self.act = act or nn.ReLU(inplace=True)
+
+    def forward(self, x, act=None):
+        act = act or self.act
+        skip = self.norm(act(self.down(x)))
+        deep = self.up(act(self.bottom(self.pool(skip))))
+        return self.head(act(self.join(torch.cat([deep, skip], 1))))
+
+
+def matrix_of(layer, x: torch.Tensor) -> torch.Tensor:
+    """(outputs, inputs) of an affine layer on inputs of this shape (one image), column by column."""
+    offset = layer(torch.zeros_like(x)).flatten()
+    columns = []
+    for place in range(x.numel()):
+        unit = torch.zeros_like(x)
+        unit.view(-1)[place] = 1
+        columns.append(layer(unit).flatten() - offset)
+    return torch.stack(columns, dim=1).detach()

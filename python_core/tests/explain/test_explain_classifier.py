@@ -1,7 +1,7 @@
 import pytest
 import torch
 from ece_core.errors import ECEError
-from ece_core.explain import METHODS, explain_classifier, grad_cam, guided_backpropagation, last_spatial_layer
+from ece_core.explain import DEFAULT_METHODS, explain_classifier, grad_cam, guided_backpropagation, last_spatial_layer
 from small_networks import Chain, a_dense_net, seeded, voxels
 from torch import nn
 
@@ -20,7 +20,7 @@ def counted_network():
 
 def test_both_methods_share_one_forward_pass(counted_network):
     x, layer = voxels(2, 2, 16, 16, 16), "features.denseblock2"
-    explained = explain_classifier(counted_network, x, 1, METHODS, layer)
+    explained = explain_classifier(counted_network, x, 1, DEFAULT_METHODS, layer)
     assert counted_network.runs == 1
     assert list(explained) == ["gradcam", "guided-backprop"]
     torch.testing.assert_close(explained["gradcam"], grad_cam(counted_network, x, 1, layer))

@@ -13,8 +13,11 @@ from itertools import chain
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ece_core.errors import InputError, RunError
+
+IMAGE_DIMENSIONS = (4, 5)  # with batch and channel: 2D and 3D are the same code
 
 
 class NotExplainableError(InputError):
@@ -28,16 +31,16 @@ class ForwardPass:
     Parameters
     ----------
     input
-        (n, c, k, j, i), the leaf of the graph; a copy of what the caller gave.
+        (n, c, k, j, i), or (n, c, j, i) in 2D; the leaf of the graph, a copy of what the caller gave.
     logits
-        (n, classes), the network's output.
+        (n, classes) or (n, classes, k, j, i), the network's output.
     """
 
     input: Tensor
     logits: Tensor
 
     def input_gradient(self, seed: Tensor) -> Tensor:
-        """Gradient of ``sum(seed * logits)`` at the input, (n, c, k, j, i); the graph is kept."""
+        """Gradient of ``sum(seed * logits)`` at the input, in its shape; the graph is kept."""
         (gradient,) = torch.autograd.grad(self.logits, self.input, seed, retain_graph=True)
         return finite(gradient)
 
@@ -75,12 +78,12 @@ def checked_input(x: Tensor) -> Tensor:
     Raises
     ------
     NotExplainableError
-        ``x`` is not a floating point tensor (n, c, k, j, i), or holds NaN or infinity.
+        ``x`` is not a floating point tensor (n, c, k, j, i) or (n, c, j, i), or holds NaN or infinity.
     """
-    if x.ndim != 5 or not x.is_floating_point():
+    if x.ndim not in IMAGE_DIMENSIONS or not x.is_floating_point():
         raise NotExplainableError(
             f"The network's input has shape {tuple(x.shape)} and type {x.dtype}.",
-            "Give a floating point tensor (batch, channel, slice, row, column).",
+            "Give a floating point tensor (batch, channel, slice, row, column), or (batch, channel, row, column).",
         )
     if not torch.isfinite(x).all():
         raise NotExplainableError(
@@ -95,8 +98,9 @@ def run(network: nn.Module, x: Tensor) -> Tensor:
     Raises
     ------
     NotExplainableError
-        The network gives something else than one tensor.
+        The network gives something else than one tensor, or is not made for images of that dimension.
     """
+    _check_dimensions(network, x)
     logits = network(x.clone())
     if not isinstance(logits, Tensor):
         raise NotExplainableError(
@@ -104,6 +108,20 @@ def run(network: nn.Module, x: Tensor) -> Tensor:
             "Wrap it in a module that returns the logits to explain.",
         )
     return logits
+
+
+def _check_dimensions(network: nn.Module, x: Tensor) -> None:
+    """An image without its batch axis looks like one of a dimension less."""
+    wanted = {5 if isinstance(module, nn.Conv3d) else 4 for module in network.modules() if _is_convolution(module)}
+    if len(wanted) == 1 and x.ndim not in wanted:
+        raise NotExplainableError(
+            f"The network's input has shape {tuple(x.shape)} and type {x.dtype}.",
+            "Give a floating point tensor (batch, channel, slice, row, column), or (batch, channel, row, column).",
+        )
+
+
+def _is_convolution(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d | nn.Conv3d)
 
 
 @contextmanager
@@ -140,3 +158,14 @@ def finite(attribution: Tensor) -> Tensor:
             "Run it in float32 on the CPU, and check the model's weights.",
         )
     return attribution.detach()
+
+
+def over_voxels(x: Tensor) -> tuple[int, ...]:
+    """The axes of the voxels of (n, c, k, j, i) or (n, c, j, i)."""
+    return tuple(range(2, x.ndim))
+
+
+def on_grid(maps: Tensor, size: torch.Size | tuple[int, ...]) -> Tensor:
+    """Maps (n, c, k', j', i') on the input's grid (k, j, i), trilinear (bilinear in 2D)."""
+    mode = "trilinear" if len(size) == 3 else "bilinear"
+    return functional.interpolate(maps, size=tuple(size), mode=mode, align_corners=False)

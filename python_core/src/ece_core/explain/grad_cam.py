@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ece_core.explain.engine import NotExplainableError, checked_input, finite, frozen, gradients_possible, run
+from ece_core.explain.engine import (
+    NotExplainableError,
+    checked_input,
+    finite,
+    frozen,
+    gradients_possible,
+    on_grid,
+    over_voxels,
+    run,
+)
 from ece_core.explain.layer import find_layer, watched
 from ece_core.explain.target import Target, seed_of
 
@@ -58,13 +66,14 @@ def cam_of(activation: Tensor, logits: Tensor, seed: Tensor, size: torch.Size) -
     NotExplainableError
         The logits do not depend on the activation.
     """
-    gradient = _gradient_at(activation, logits, seed)
-    weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
+    gradient = gradient_at(activation, logits, seed)
+    weights = gradient.mean(dim=over_voxels(gradient), keepdim=True)
     cam = (weights * activation.detach()).sum(dim=1, keepdim=True).relu()
-    return finite(functional.interpolate(cam, size=tuple(size), mode="trilinear", align_corners=False))
+    return finite(on_grid(cam, size))
 
 
-def _gradient_at(activation: Tensor, logits: Tensor, seed: Tensor) -> Tensor:
+def gradient_at(activation: Tensor, logits: Tensor, seed: Tensor) -> Tensor:
+    """Gradient of ``sum(seed * logits)`` at a layer's activation; the graph is kept."""
     gradient = None
     if logits.grad_fn is not None:
         (gradient,) = torch.autograd.grad(logits, activation, seed, retain_graph=True, allow_unused=True)

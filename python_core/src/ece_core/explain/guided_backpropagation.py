@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import Tensor, nn
 
 from ece_core.explain.engine import ForwardPass, recorded
 from ece_core.explain.rectifiers import find_rectifiers, guided
+from ece_core.explain.settings import Explainer, Settings
 from ece_core.explain.target import Target, seed_of
 
 
@@ -50,3 +54,16 @@ def guided_gradient(network: nn.Module, forward_pass: ForwardPass, seed: Tensor)
     """Guided backpropagation of ``seed`` (shape of the logits) through a forward pass already recorded."""
     with guided(find_rectifiers(network, forward_pass)):
         return forward_pass.input_gradient(seed)
+
+
+@contextmanager
+def guided_maps(network: nn.Module, x: Tensor, settings: Settings) -> Iterator[Explainer]:
+    """Guided backpropagation for any seed from one kept graph."""
+    with recorded(network, x) as forward_pass:
+        rectifiers = find_rectifiers(network, forward_pass)
+
+        def of(seed: Tensor) -> Tensor:
+            with guided(rectifiers):
+                return forward_pass.input_gradient(seed)
+
+        yield Explainer(forward_pass.logits, of)

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from ece_core.explain.engine import NotExplainableError, checked_input, frozen, run
+from ece_core.explain.engine import IMAGE_DIMENSIONS, NotExplainableError, checked_input, frozen, run
+from ece_core.explain.settings import Layers
 
 _CHOOSE = "Choose another layer."
 
@@ -49,7 +50,7 @@ class Watched:
             raise NotExplainableError(
                 "The layer runs more than once in a forward pass, so it has no one activation.", _CHOOSE
             )
-        if not isinstance(output, Tensor) or output.ndim != 5:
+        if not isinstance(output, Tensor) or output.ndim not in IMAGE_DIMENSIONS:
             found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise NotExplainableError(
                 f"The layer gives {found}, not feature maps (batch, channel, slice, row, column).", _CHOOSE
@@ -100,7 +101,7 @@ def last_spatial_layer(network: nn.Module, x: Tensor) -> nn.Module:
     runs: dict[nn.Module, int] = {}
 
     def note(module: nn.Module, _arguments: tuple, output: object) -> None:
-        spatial = isinstance(output, Tensor) and output.ndim == 5 and output[0, 0].numel() > 1
+        spatial = isinstance(output, Tensor) and output.ndim in IMAGE_DIMENSIONS and output[0, 0].numel() > 1
         count = runs.pop(module, 0) + 1
         runs[module] = count if spatial else count + 1  # not spatial counts as unusable
 
@@ -115,3 +116,57 @@ def last_spatial_layer(network: nn.Module, x: Tensor) -> nn.Module:
             "No layer gives feature maps with more than one voxel.", "Name the layer for Grad-CAM."
         )
     return usable[-1]
+
+
+def chosen_layers(network: nn.Module, x: Tensor, choice: Layers) -> list[nn.Module]:
+    """The layers that a class activation map is taken from.
+
+    Parameters
+    ----------
+    choice
+        None or ``"last"``: :func:`last_spatial_layer`. ``"bottleneck+decoder"``: the last convolution on the coarsest
+        grid and all that run after it, without the one that gives the logits. ``"all"``: every convolution but that
+        one. Else names or modules.
+
+    Raises
+    ------
+    NotExplainableError
+        There is no such layer; or the network has no decoder (nothing runs on a finer grid after the coarsest).
+
+    References
+    ----------
+    Strijbis et al. 2025: the final layer, the average of bottleneck and decoder, each layer alone, all of them.
+    """
+    if choice is None or choice == "last":
+        return [last_spatial_layer(network, x)]
+    if choice in ("all", "bottleneck+decoder"):
+        return _convolutions(network, x, only_from_the_bottleneck=choice != "all")
+    if isinstance(choice, str | nn.Module):
+        return [find_layer(network, choice)]
+    return [find_layer(network, each) for each in choice]
+
+
+def _convolutions(network: nn.Module, x: Tensor, only_from_the_bottleneck: bool) -> list[nn.Module]:
+    ran: list[tuple[nn.Module, int]] = []
+
+    def note(module: nn.Module, _arguments: tuple, output: Tensor) -> None:
+        ran.append((module, output[0, 0].numel()))
+
+    with torch.no_grad(), frozen(network), ExitStack() as hooks:
+        for module in network.modules():
+            if isinstance(module, nn.modules.conv._ConvNd):
+                hooks.callback(module.register_forward_hook(note).remove)
+        logits = run(network, checked_input(x))
+    if ran and logits.ndim == x.ndim and ran[-1][0].out_channels == logits.shape[1]:
+        ran.pop()  # its maps are the logits
+    often = [module for module, _ in ran]
+    ran = [(module, voxels) for module, voxels in ran if often.count(module) == 1 and voxels > 1]
+    if not ran:
+        raise NotExplainableError("The network has no convolution that runs once.", "Name the layers for Grad-CAM.")
+    if not only_from_the_bottleneck:
+        return [module for module, _ in ran]
+    coarsest = min(voxels for _, voxels in ran)
+    last = max(place for place, (_, voxels) in enumerate(ran) if voxels == coarsest)
+    if last == len(ran) - 1:
+        raise NotExplainableError("The network has no decoder: its coarsest grid is its last.", 'Choose "last".')
+    return [module for module, _ in ran[last:]]

@@ -39,7 +39,7 @@ _LINEAR = _names(
     ReplicationPad1D ReplicationPad2D ReplicationPad3D
     AvgPool2D AvgPool3D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
     UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact2D UpsampleNearestExact3D
-    UpsampleLinear1D UpsampleBilinear2D UpsampleTrilinear3D UpsampleBicubic2D
+    UpsampleLinear1D UpsampleBilinear2D UpsampleTrilinear3D UpsampleBicubic2D GridSampler2D GridSampler3D
     """
 )
 # Keep the maximum of each window: guided backpropagation leaves their gradient as it is.
@@ -82,7 +82,9 @@ def operations(forward_pass: ForwardPass) -> list[Node]:
     return list(seen)
 
 
-def find_rectifiers(network: nn.Module, forward_pass: ForwardPass) -> list[Node]:
+def find_rectifiers(
+    network: nn.Module, forward_pass: ForwardPass, method: str = "Guided backpropagation"
+) -> list[Node]:
     """The rectifiers of a recorded forward pass.
 
     Raises
@@ -98,10 +100,10 @@ def find_rectifiers(network: nn.Module, forward_pass: ForwardPass) -> list[Node]
         if is_rectifier(node):
             rectifiers.append(node)
         else:
-            _check_passive(node, weights)
+            _check_passive(node, weights, method)
     if not rectifiers:
         raise NotExplainableError(
-            "Guided backpropagation does not apply: the network has no rectifier (ReLU), "
+            f"{method} does not apply: the network has no rectifier (ReLU), "
             "and the result would be the plain gradient.",
             "Explain it with Grad-CAM or the gradient.",
         )
@@ -123,6 +125,30 @@ def guided(rectifiers: list[Node]) -> Iterator[None]:
         for node in rectifiers:
             hooks.callback(node.register_prehook(partial(_positive_part, node)).remove)
         yield
+
+
+@contextmanager
+def deconvolved(rectifiers: list[Node]) -> Iterator[None]:
+    """While this is open, a rectifier passes back the positive part of what arrives, whether it was active or not.
+
+    Raises
+    ------
+    NotExplainableError
+        One of them is no plain ReLU: the transposed network is then not defined.
+    """
+    others = sorted({operation_name(node) for node in rectifiers if not _is_plain_relu(node)})
+    if others:
+        raise NotExplainableError(f"DeConvNet does not apply: it is defined for ReLU, not for {others[0]}.", _FIX)
+    with ExitStack() as hooks:
+        for node in rectifiers:
+            hooks.callback(node.register_hook(_positive_of_above).remove)
+        yield
+
+
+def _positive_of_above(
+    _below: tuple[Tensor | None, ...], above: tuple[Tensor | None, ...]
+) -> tuple[Tensor | None, ...]:
+    return tuple(None if gradient is None else gradient.clamp(min=0) for gradient in above)
 
 
 def _positive_part(node: Node, gradients: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
@@ -173,35 +199,33 @@ def _saved(node: Node, name: str) -> object:
     return getattr(node, f"_saved_{name}", None)
 
 
-def _check_passive(node: Node, weights: set[int]) -> None:
+def _check_passive(node: Node, weights: set[int], method: str) -> None:
     """Refuse what is not known to pass a gradient without an activation's own rule."""
     name = operation_name(node)
     if isinstance(node, torch.autograd.function.BackwardCFunction):
-        raise NotExplainableError(
-            f"Guided backpropagation does not apply: the custom operation {name} cannot be looked into.", _FIX
-        )
+        raise NotExplainableError(f"{method} does not apply: the custom operation {name} cannot be looked into.", _FIX)
     if name == _INPUT or name in _LINEAR or name in _MAX_POOLS:
         return
     factors = (0, 1) if name in _NORMS else _PRODUCTS.get(name)
     if factors is None:
         raise NotExplainableError(
-            f"Guided backpropagation does not apply: the network uses {name}, which is neither a rectifier "
+            f"{method} does not apply: the network uses {name}, which is neither a rectifier "
             "(ReLU) nor an operation known to need no rule.",
             _FIX,
         )
     if all(node.next_functions[place][0] is not None for place in factors if place < len(node.next_functions)):
         raise NotExplainableError(
-            f"Guided backpropagation does not apply: the network multiplies two tensors that both depend on "
+            f"{method} does not apply: the network multiplies two tensors that both depend on "
             f"the input ({name}), as a gate or attention does.",
             _FIX,
         )
     if name == "Div" and node.next_functions[1][0] is not None:
         raise NotExplainableError(
-            "Guided backpropagation does not apply: the network divides by a tensor that depends on the input.", _FIX
+            f"{method} does not apply: the network divides by a tensor that depends on the input.", _FIX
         )
     if name in _ELEMENTWISE_PRODUCTS and not _factor_is_constant(node, weights):
         raise NotExplainableError(
-            f"Guided backpropagation does not apply: the network multiplies by a tensor it computes itself "
+            f"{method} does not apply: the network multiplies by a tensor it computes itself "
             f"({name}), which may be a hidden activation.",
             _FIX,
         )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from ece_core.explain.engine import NotExplainableError
+from ece_core.explain.engine import NotExplainableError, gradients_possible
 
-Target: TypeAlias = int | Callable[[Tensor], Tensor]
+Target: TypeAlias = "int | Callable[[Tensor], Tensor] | Voxels"
 
 
 def seed_of(logits: Tensor, target: Target) -> Tensor:
@@ -25,7 +26,7 @@ def seed_of(logits: Tensor, target: Target) -> Tensor:
         (n, classes), or any shape with a callable target.
     target
         Class index, summed over the batch (each element is explained on its own, since no
-        evaluation-mode layer mixes them), or a callable that makes a scalar of the logits.
+        evaluation-mode layer mixes them), a callable that makes a scalar of the logits, or voxels, all at once.
 
     Returns
     -------
@@ -38,6 +39,8 @@ def seed_of(logits: Tensor, target: Target) -> Tensor:
         The class does not exist, the logits are no (n, classes) for a class index, or the callable gives
         no scalar, or one that does not depend on the logits.
     """
+    if isinstance(target, Voxels):
+        return target.seed(logits)
     if callable(target):
         return _seed_of_callable(logits, target)
     if logits.ndim != 2:
@@ -57,18 +60,69 @@ def seed_of(logits: Tensor, target: Target) -> Tensor:
 
 
 def _seed_of_callable(logits: Tensor, target: Callable[[Tensor], Tensor]) -> Tensor:
-    leaf = logits.detach().clone().requires_grad_(True)
-    score = target(leaf)
-    if not isinstance(score, Tensor) or score.numel() != 1:
-        found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
-        raise NotExplainableError(
-            f"The target must make one number of the logits; it gives {found}.",
-            "Sum over the batch and the voxels in the target.",
-        )
-    if not score.requires_grad:
-        raise NotExplainableError(
-            "The target does not depend on the logits through anything differentiable.",
-            "Use the logits, or their softmax, not the predicted class.",
-        )
-    (seed,) = torch.autograd.grad(score.sum(), leaf)
-    return seed.detach()
+    with gradients_possible():
+        leaf = logits.detach().clone().requires_grad_(True)
+        score = target(leaf)
+        if not isinstance(score, Tensor) or score.numel() != 1:
+            found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+            raise NotExplainableError(
+                f"The target must make one number of the logits; it gives {found}.",
+                "Sum over the batch and the voxels in the target.",
+            )
+        if not score.requires_grad:
+            raise NotExplainableError(
+                "The target does not depend on the logits through anything differentiable.",
+                "Use the logits, or their softmax, not the predicted class.",
+            )
+        (seed,) = torch.autograd.grad(score.sum(), leaf)
+        return seed.detach()
+
+
+@dataclass(frozen=True, eq=False)
+class Voxels:
+    """A set of voxels of a segmentation network's output, each a score of its own: the logit of one class there.
+
+    Attributes
+    ----------
+    mask
+        (k, j, i) or (j, i) bool, on the grid of the logits.
+    class_index
+        Of the logits.
+    """
+
+    mask: Tensor
+    class_index: int
+
+    @classmethod
+    def predicted(cls, logits: Tensor, class_index: int) -> Voxels:
+        """All voxels that the network gives this class, (1, classes, k, j, i)."""
+        return cls(logits[0].argmax(dim=0) == class_index, class_index)
+
+    @classmethod
+    def of_lymph_node(cls, instances: Tensor, label: int, class_index: int) -> Voxels:
+        """The voxels of one lymph node of an instance map."""
+        return cls(torch.as_tensor(instances) == label, class_index)
+
+    def seed(self, logits: Tensor) -> Tensor:
+        """All voxels at once: 1 at each of them.
+
+        Raises
+        ------
+        NotExplainableError
+            The logits are not those of one image on the mask's grid, the class does not exist, or no voxel is set.
+        """
+        if tuple(logits.shape[2:]) != tuple(self.mask.shape) or logits.shape[0] != 1:
+            raise NotExplainableError(
+                f"Voxels of a grid {tuple(self.mask.shape)} were asked for; the network gives {tuple(logits.shape)}.",
+                "Give one image, and a mask on the grid of the network's output.",
+            )
+        if isinstance(self.class_index, bool) or not 0 <= self.class_index < logits.shape[1]:
+            raise NotExplainableError(
+                f"Class {self.class_index} was asked for, but the network has {logits.shape[1]} classes.",
+                f"Choose a class from 0 to {logits.shape[1] - 1}.",
+            )
+        if not self.mask.any():
+            raise NotExplainableError("No voxel is set in the mask to explain.", "Choose another class or lymph node.")
+        seed = torch.zeros_like(logits)
+        seed[0, self.class_index] = self.mask.to(seed)
+        return seed
