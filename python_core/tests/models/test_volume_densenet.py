@@ -44,6 +44,14 @@ def test_grad_cam_finds_the_layer_that_the_config_names():
     assert last_spatial_layer(network, THIN) is network.class_layers.relu
 
 
+def test_the_head_is_given_standardized_means():
+    network = a_densenet(standardize=True).train()
+    seen = network.class_layers.flatten(10 + 0.1 * torch.randn(8, network.class_layers.out.in_features, 1, 1, 1))
+    assert seen.mean(0).abs().max() < 1e-2
+    torch.testing.assert_close(seen.std(0, correction=0), torch.ones(seen.shape[1]), rtol=0.2, atol=0)
+    assert network.eval()(THIN).shape == (1, 2)
+
+
 def test_it_has_five_dense_blocks():
     assert [name for name, _ in a_densenet().features.named_children() if name.startswith("denseblock")] == [
         f"denseblock{n}" for n in range(1, 6)

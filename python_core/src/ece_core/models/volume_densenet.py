@@ -29,6 +29,7 @@ def volume_densenet(
     bn_size: int = 2,
     stem_pool: bool = True,
     halvings: int = 2,
+    standardize: bool = False,
 ) -> nn.Module:
     """DenseNet (Huang 2017, as MONAI builds it) that no thin volume breaks.
 
@@ -42,6 +43,9 @@ def volume_densenet(
         Whether the stem halves twice (convolution and pooling) or once.
     halvings
         After how many of the blocks the volume is halved; the others keep the grid on which Grad-CAM is then drawn.
+    standardize
+        Whether the means of the maps are standardized over the batch before the classes: a lymph node is some hundred
+        of two million voxels, so the means of all patients are nearly alike, and a plain head learns late.
     """
     network: Any = DenseNet(
         3, in_channels, out_channels, init_features=init_features, growth_rate=growth_rate,
@@ -56,4 +60,7 @@ def volume_densenet(
     for number in range(1, len(block_config)):
         transition = getattr(network.features, f"transition{number}")
         transition.pool = Halve() if number <= halvings else nn.Identity()
+    if standardize:
+        width = network.class_layers.out.in_features
+        network.class_layers.flatten = nn.Sequential(nn.Flatten(1), nn.BatchNorm1d(width))
     return network
