@@ -61,6 +61,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/completeness.py
   ece_core/explain/deconvnet.py
   ece_core/explain/deep_lift.py
+  ece_core/explain/display.py
   ece_core/explain/engine.py
   ece_core/explain/gmgenet.py
   ece_core/explain/grad_cam.py
@@ -195,6 +196,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/pipeline/classify.py
   ece_core/pipeline/detection.py
   ece_core/pipeline/explain.py
+  ece_core/pipeline/explanation_guide.py
   ece_core/pipeline/failure.py
   ece_core/pipeline/heatmaps.py
   ece_core/pipeline/memory.py

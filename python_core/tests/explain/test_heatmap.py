@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from ece_core.explain import to_heatmap
+from ece_core.explain import to_heatmap, to_signed_map
+from ece_core.explain.display import equalized, opacity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -63,7 +64,7 @@ def test_integers_do_not_wrap_around():
 @pytest.mark.parametrize(
     ("attribution", "words"),
     [
-        pytest.param(np.zeros((2, 2)), r"must be \(k, j, i\).*\(2, 2\)", id="two dimensions"),
+        pytest.param(np.zeros(2), r"must be \(k, j, i\) or \(j, i\).*\(2,\)", id="one dimension"),
         pytest.param(np.zeros((2, 0, 2)), "not empty", id="no voxel"),
         pytest.param(np.full((1, 1, 2), np.nan), "NaN or infinity", id="NaN"),
         pytest.param(np.full((1, 1, 2), np.inf), "NaN or infinity", id="infinity"),
@@ -72,3 +73,33 @@ def test_integers_do_not_wrap_around():
 def test_what_cannot_be_drawn_is_refused(attribution, words):
     with pytest.raises(ValueError, match=words):
         to_heatmap(attribution)
+    with pytest.raises(ValueError, match=words):
+        to_signed_map(attribution)
+
+
+def test_a_slice_is_treated_as_a_volume_of_one_slice():
+    attribution = np.array([[-4.0, 0.0, 2.0], [3.0, 10.0, 1.0]])
+    np.testing.assert_array_equal(to_heatmap(attribution), to_heatmap(attribution[None])[0])
+
+
+def test_a_signed_map_keeps_both_sides_and_the_zero():
+    attribution = np.array([[[-4.0, 0.0, 1.0, 2.0]]])
+    signed = to_signed_map(attribution)
+    assert signed.dtype == np.float32
+    np.testing.assert_array_equal(signed, [[[-1, 0, 0.25, 0.5]]])
+    seen = np.array([[[False, True, True, True]]])
+    np.testing.assert_array_equal(to_signed_map(attribution, seen), [[[0, 0, 0.5, 1]]])
+    assert not to_signed_map(np.zeros((1, 2, 2))).any()
+
+
+def test_display_alone_is_equalized_and_what_is_faint_is_transparent():
+    heatmap = np.zeros((8, 8, 8), np.float32)
+    heatmap[2:6, 2:6, 2:6] = np.linspace(0.01, 0.1, 64).reshape(4, 4, 4)
+    heatmap[4, 4, 4] = 1
+    before = heatmap.copy()
+    shown = equalized(heatmap)
+    assert np.array_equal(heatmap, before) and shown.dtype == np.float32
+    assert shown.min() >= 0 and shown.max() <= 1 and not shown[heatmap == 0].any()
+    assert np.median(shown[heatmap > 0]) > np.median(heatmap[heatmap > 0]), "faint structures show"
+    assert not equalized(np.zeros((2, 2, 2))).any()
+    np.testing.assert_allclose(opacity(np.array([0.0, 0.169, 0.17, 1.0]), 0.5), [0, 0, 0.5, 0.5])

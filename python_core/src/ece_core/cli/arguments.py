@@ -39,7 +39,7 @@ def add_explain_argument(parser: argparse.ArgumentParser) -> None:
         "--explain",
         default=",".join(AnalyzeOptions.explain),
         metavar="METHODS",
-        help=f"heatmaps: {', '.join(EXPLANATION_TITLES)}, separated by commas, or none (default: all)",
+        help=f"heatmaps, separated by commas, or none: {', '.join(EXPLANATION_TITLES)} (default: %(default)s)",
     )
 
 

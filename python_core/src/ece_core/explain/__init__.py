@@ -5,7 +5,7 @@ from ece_core.explain.classifier import DEFAULT_METHODS, explain_classifier
 from ece_core.explain.engine import NotExplainableError
 from ece_core.explain.grad_cam import grad_cam
 from ece_core.explain.guided_backpropagation import guided_backpropagation
-from ece_core.explain.heatmap import to_heatmap
+from ece_core.explain.heatmap import to_heatmap, to_signed_map
 from ece_core.explain.hr_cam import HRCam, fit_hr_cam
 from ece_core.explain.layer import last_spatial_layer
 from ece_core.explain.methods import METHODS, explain, explain_voxels
@@ -35,4 +35,5 @@ __all__ = [
     "guided_backpropagation",
     "last_spatial_layer",
     "to_heatmap",
+    "to_signed_map",
 ]

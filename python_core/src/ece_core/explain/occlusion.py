@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,10 +35,11 @@ def occlusion(network: nn.Module, x: Tensor, settings: Settings) -> Iterator[Exp
             lost, count = torch.zeros_like(image[:, :1]), torch.zeros_like(image[:1, :1])
             for box in places:
                 blanked = image.clone()
-                blanked[(..., *box)] = baseline[(..., *box)]
+                at: Any = (..., *box)
+                blanked[at] = baseline[at]
                 drop = (seed * (logits - run(network, blanked))).flatten(1).sum(dim=1)
-                lost[(..., *box)] += drop.reshape(-1, *[1] * (x.ndim - 1))
-                count[(..., *box)] += 1
+                lost[at] += drop.reshape(-1, *[1] * (x.ndim - 1))
+                count[at] += 1
             return finite(lost / count)
 
         yield Explainer(logits, of)

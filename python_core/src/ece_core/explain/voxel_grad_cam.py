@@ -54,7 +54,7 @@ def _by_channel(logits, maps: Tensor, together: Tensor) -> Tensor:
         raised = torch.zeros_like(maps)
         raised[:, channel] = 1 / maps[0, 0].numel()
         with torch.no_grad():
-            _, change = torch.func.jvp(logits, (maps,), (raised,))
+            change = torch.func.jvp(logits, (maps,), (raised,))[1]
         columns.append(change[chosen])
     return torch.stack(columns, dim=1)
 

@@ -34,6 +34,7 @@ class Bundle:
     spec: dict[str, Any]
     sha256: str
     network: nn.Module
+    folder: Path | None = None  # where it was loaded from
 
     def summary(self) -> dict[str, Any]:
         """What `result.json` says of it."""
@@ -191,7 +192,7 @@ def load_bundle(path: Path, device: str = "cpu", fold: bool = True) -> Bundle:
         raise _unfit(spec)
     network.eval()
     network = (with_folded_norms(network) if fold else network).to(device)
-    return Bundle(spec["name"], spec["version"], spec["task"], spec, spec["weights_sha256"], network)
+    return Bundle(spec["name"], spec["version"], spec["task"], spec, spec["weights_sha256"], network, Path(path))
 
 
 def _unfit(spec: dict[str, Any]) -> ModelError:

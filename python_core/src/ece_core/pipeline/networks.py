@@ -133,7 +133,8 @@ def heatmaps(
     crop = node_classifier.crop(bundle, ct, instances, label)
     layer = bundle.spec.get("gradcam_layer")  # absent: the last layer that has feature maps
     seen = node_classifier.seen(bundle, crop)
-    maps = explain_lymph_node(bundle.network, crop.input, CLASS_NAMES.index("ENE"), methods, device, layer, seen)
+    ene = CLASS_NAMES.index("ENE")
+    maps = explain_lymph_node(bundle.network, crop.input, ene, methods, device, layer, seen, bundle.folder)
     return {method: node_classifier.attribution_on_ct_grid(crop, array, ct) for method, array in maps.items()}
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ece_core.errors import InputError
+from ece_core.pipeline.explanation_guide import GUIDES
 from ece_core.pipeline.patient import DEFAULT_PATIENT_MODEL, PATIENT_MODELS
 
-EXPLANATION_TITLES = {"gradcam": "Grad-CAM", "guided-backprop": "Guided backpropagation"}
+EXPLANATION_TITLES = {name: guide.title for name, guide in GUIDES.items()}
 
 
 @dataclass(frozen=True)
