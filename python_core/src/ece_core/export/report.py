@@ -244,6 +244,7 @@ def _cells(node: LymphNode) -> list[Cell]:
         ("Lymph node", f"<strong>{escape(node.id)}</strong>"),
         ("Class", _chip(node.class_name)),
         ("Probability of ENE", _probability_cell(node)),
+        ("Certainty", escape(node.certainty)),  # beside the number, where nobody can read one without the other
         ("Side, level", escape(_place(node))),
         ("Short axis mm", _number(node.short_axis_mm, 1)),
         ("Long axis mm", _number(node.long_axis_mm, 1)),
@@ -255,7 +256,6 @@ def _cells(node: LymphNode) -> list[Cell]:
         ("Contour", escape(quality)),
         ("Source", escape(node.source.lower())),
         ("Status", escape(node.status)),
-        ("Certainty", escape(node.certainty)),
         ("Remarks", escape("; ".join(node.flags))),
     ]
 
@@ -301,7 +301,7 @@ def _which(shown: int, total: int) -> str:
 
 def _legend(result: Result) -> str:
     scalings = {str(heatmap["scaling"]) for heatmap in result.heatmaps if heatmap.get("scaling")}
-    scaled = f" Scaling: {escape('; '.join(sorted(scalings)))}." if scalings else ""
+    scaled = f" Scaling: {escape('; '.join(each.rstrip('.') for each in sorted(scalings)))}." if scalings else ""
     return f"""<div class="legend"><span>{100 * TRANSPARENT_BELOW:.0f} %</span><span class="scale"></span><span>100 %
 of the maximum; transparent below {100 * TRANSPARENT_BELOW:.0f} %</span></div>
 <p class="note">{escape(HEATMAP_CAUTION)}{scaled}</p>"""
