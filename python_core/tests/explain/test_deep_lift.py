@@ -113,6 +113,7 @@ def test_deep_lift_is_its_formula(network, slow):
     assert_close(deep_lift(network), multipliers * (X - BASELINE), rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [

@@ -38,6 +38,7 @@ def folder(network, tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_products_classifier_is_explained_by_every_method(network, block, folder, method):
     seen = np.ones(block.shape[1:], bool)

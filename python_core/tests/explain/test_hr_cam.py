@@ -7,6 +7,8 @@ from small_networks import SmallUNet, assert_same_state, seeded, state_of, voxel
 from torch.nn import functional
 from torch.testing import assert_close
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ("down", "bottom", "join")
 X = voxels(2, 2, 4, 4, 4, seed=7)
 

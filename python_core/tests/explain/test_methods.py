@@ -8,6 +8,8 @@ from small_networks import Chain, SmallSegmentation, SmallUNet, assert_same_stat
 from torch import nn
 from torch.testing import assert_close
 
+pytestmark = pytest.mark.slow
+
 X = voxels(2, 2, 4, 4, 4)
 FITTED = ("pattern-signal", "pattern-attribution", "hr-cam")
 

@@ -8,6 +8,8 @@ from small_networks import Chain, SharedInput, matrix_of, seeded, voxels
 from torch import nn
 from torch.testing import assert_close
 
+pytestmark = pytest.mark.slow
+
 IMAGES = [voxels(2, 2, 4, 4, 4, seed=n) for n in range(3)]
 X = voxels(1, 2, 4, 4, 4)
 

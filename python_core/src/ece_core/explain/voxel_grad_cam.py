@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, fx, nn
+from torch.autograd import forward_ad
 
 from ece_core.explain.accumulation import Accumulated, each_voxel
 from ece_core.explain.class_activation import averaged
@@ -53,9 +54,9 @@ def _by_channel(logits, maps: Tensor, together: Tensor) -> Tensor:
     for channel in range(maps.shape[1]):
         raised = torch.zeros_like(maps)
         raised[:, channel] = 1 / maps[0, 0].numel()
-        with torch.no_grad():
-            change = torch.func.jvp(logits, (maps,), (raised,))[1]
-        columns.append(change[chosen])
+        with torch.no_grad(), forward_ad.dual_level():
+            change = forward_ad.unpack_dual(logits(forward_ad.make_dual(maps, raised))).tangent
+        columns.append(torch.zeros_like(together)[chosen] if change is None else change[chosen])
     return torch.stack(columns, dim=1)
 
 
