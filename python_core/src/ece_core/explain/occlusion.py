@@ -34,12 +34,14 @@ def occlusion(network: nn.Module, x: Tensor, settings: Settings) -> Iterator[Exp
         def of(seed: Tensor) -> Tensor:
             lost, count = torch.zeros_like(image[:, :1]), torch.zeros_like(image[:1, :1])
             for box in places:
-                blanked = image.clone()
                 at: Any = (..., *box)
+                count[at] += 1
+                if torch.equal(image[at], baseline[at]):
+                    continue  # blank already: nothing can change
+                blanked = image.clone()
                 blanked[at] = baseline[at]
                 drop = (seed * (logits - run(network, blanked))).flatten(1).sum(dim=1)
                 lost[at] += drop.reshape(-1, *[1] * (x.ndim - 1))
-                count[at] += 1
             return finite(lost / count)
 
         yield Explainer(logits, of)
