@@ -42,7 +42,7 @@ def test_class_and_probability_are_the_classifiers(fake_models, a_ct_file, tmp_p
     assert [node.ece_probability for node in result.lymph_nodes] == [0.55, 0.55]
 
 
-def test_patient_is_the_most_suspicious_lymph_node_and_the_other_rules_stand_beside_it(fake_models, a_ct_file, tmp_path):
+def test_patient_is_the_most_suspicious_lymph_node_beside_the_other_rules(fake_models, a_ct_file, tmp_path):
     result = analyze(a_ct_file, tmp_path / "out")
     assert sorted(node.ece_probability for node in result.lymph_nodes) == pytest.approx([0.2, 0.4])
     assert result.patient["ece_probability"] == pytest.approx(0.4) and result.patient["method"] == "max"
