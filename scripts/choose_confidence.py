@@ -1,7 +1,7 @@
 """Detection against false positives as doubtful lymph nodes are left out: to choose ``least_confidence`` of a config.
 
     ece simulate COHORT --cases 40 --seed 5001 --as nifti        # patients of neither training nor test
-    python scripts/choose_confidence.py BUNDLE COHORT [--false-positives 2.2] [--score mean]
+    python scripts/choose_confidence.py BUNDLE COHORT [--false-positives 1.5] [--score mean]
 
 In fast search, as `ece analyze` does on a CPU. ``--score mean`` shows what would be if lymph nodes were ranked by the
 mean probability over their voxels; the product uses the median.
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("cohort", type=Path)
-    parser.add_argument("--false-positives", type=float, default=2.2, help="per scan, at most (default 2.2)")
+    parser.add_argument("--false-positives", type=float, default=1.5, help="per scan, at most (default 1.5)")
     parser.add_argument("--score", choices=SCORES, default="median")
     asked = parser.parse_args()
     bundle, score = load_bundle(asked.bundle), SCORES[asked.score]
