@@ -22,7 +22,7 @@ WINDOW_HU = (-400.0, 400.0)
 
 
 def _memory(functions: dict[str, Callable[[], object]]) -> dict[str, int]:
-    """MiB at the peak of each; to be asked before any of them has run."""
+    """MiB at the peak of each, ours first; to be asked before any of them has run."""
     return {name: round(peak_memory_mib(function)) for name, function in functions.items()}
 
 
