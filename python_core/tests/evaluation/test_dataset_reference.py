@@ -28,6 +28,7 @@ def as_dataset(root: Path, labels: dict[str, int], values: dict[int, int]) -> Pa
     return root / "own"
 
 
+@pytest.mark.slow
 def test_own_outlines_give_the_figures_of_the_same_simulated_truth(tmp_path):
     two_scans(tmp_path)
     same = ("detection_rate", "detection_rate_half", "false_positives_per_scan", "dice_detected", "dice_volume")
@@ -43,6 +44,7 @@ def test_own_outlines_give_the_figures_of_the_same_simulated_truth(tmp_path):
     assert (tmp_path / "a" / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_lymph_nodes_of_no_known_class_have_a_row_of_their_own(tmp_path):
     two_scans(tmp_path)
     own = as_dataset(tmp_path, {"GTVn": 1}, {1: 1, 2: 1, 3: 1})

@@ -125,6 +125,7 @@ def test_every_component_large_enough_is_kept_to_the_voxel(array, minimum):
     assert not labels[~array].any()
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(blobs(), st.sampled_from([0, 1, 2]))
 def test_number_of_lymph_nodes_does_not_know_left_from_right(array, axis):
@@ -135,6 +136,7 @@ def test_number_of_lymph_nodes_does_not_know_left_from_right(array, axis):
     assert one == other
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(blobs())
 def test_the_same_mask_gives_the_same_labels(array):

@@ -28,6 +28,7 @@ def with_openvino(monkeypatch):
     return use
 
 
+@pytest.mark.slow
 def test_openvino_gives_the_logits_of_torch_in_every_shape(with_openvino, a_unet):
     with_openvino("f32")
     network = tile_network(a_unet, "cpu")

@@ -42,6 +42,7 @@ def test_the_same_seed_gives_the_same_neck():
     assert first.hu != other.hu
 
 
+@pytest.mark.slow
 def test_a_change_to_the_anatomy_leaves_the_lymph_nodes_of_a_seed(monkeypatch):
     def drawn(seed):
         patient = sample_patient(seed)

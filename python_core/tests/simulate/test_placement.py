@@ -31,6 +31,7 @@ def patients():
     return [drawn_and_placed(seed) for seed in range(5)]
 
 
+@pytest.mark.slow
 def test_placement_loses_no_lymph_node_and_changes_no_size(patients):
     for drawn, placed in patients:
         assert sorted(n.short_axis_mm for n in placed) == sorted(n.short_axis_mm for n in drawn)

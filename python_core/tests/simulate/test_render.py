@@ -20,6 +20,7 @@ def a_scan(a_patient):
     return render(a_patient, SMALL, Scanner(noise_hu=6.0))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_scan_and_another_seed_another(a_patient, a_scan):
     again = render(sample_patient(3), SMALL, Scanner(noise_hu=6.0))
     assert (again.ct.array == a_scan.ct.array).all()
