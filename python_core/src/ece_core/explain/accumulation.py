@@ -6,7 +6,7 @@ backpropagation: correlation 0.94 on one network) it is another map, and is neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -89,10 +89,7 @@ def accumulate(explainer: Explainer, voxels: Voxels, is_linear: bool, way: Way =
         return _by_blocks(explainer, together, count, way)
     if isinstance(way, Sample) and way.voxels < count:
         return _by_sample(explainer, together, count, way)
-    total: Tensor | None = None
-    for seed in each_voxel(together):
-        total = _plus(total, explainer.of(seed))
-    assert total is not None  # a mask without voxels was refused
+    total = _sum(explainer.of(seed) for seed in each_voxel(together))  # a mask without voxels was refused
     return Accumulated(total, count, count, "every voxel")
 
 
@@ -105,17 +102,19 @@ def each_voxel(together: Tensor, chosen: Tensor | None = None) -> Iterator[Tenso
         yield seed
 
 
-def _plus(total: Tensor | None, one: Tensor) -> Tensor:
-    return one.detach().clone() if total is None else total.add_(one.detach())
+def _sum(maps: Iterable[Tensor]) -> Tensor:
+    """Of at least one map, with memory for two."""
+    each = iter(maps)
+    total = next(each).detach().clone()
+    for one in each:
+        total.add_(one.detach())
+    return total
 
 
 def _by_sample(explainer: Explainer, together: Tensor, count: int, way: Sample) -> Accumulated:
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(way.seed))[: way.voxels]
-    total = squares = None
-    for seed in each_voxel(together, drawn):
-        one = explainer.of(seed).detach().double()
-        total, squares = _plus(total, one), _plus(squares, one**2)
-    assert total is not None and squares is not None
+    maps = (explainer.of(seed).detach().double() for seed in each_voxel(together, drawn))
+    total, squares = _sum(torch.stack((one, one**2)) for one in maps)
     n = len(drawn)
     mean = total / n
     # Variance of a mean of n out of count without putting back; what of the map's own spread is not noise is signal.
@@ -128,17 +127,19 @@ def _by_sample(explainer: Explainer, together: Tensor, count: int, way: Sample) 
 def _by_blocks(explainer: Explainer, together: Tensor, count: int, way: Blocks) -> Accumulated:
     seeds = list(_block_seeds(together, way.edge))
     checked = set(torch.randperm(len(seeds), generator=torch.Generator().manual_seed(way.seed))[: way.checked].tolist())
-    total = of_checked = exact = None
-    passes = 0
-    for number, seed in enumerate(seeds):
-        one = explainer.of(seed)
-        total, passes = _plus(total, one), passes + 1
-        if number in checked:
-            of_checked = _plus(of_checked, one)
-            for voxel in each_voxel(seed):
-                exact, passes = _plus(exact, explainer.of(voxel)), passes + 1
-    assert total is not None and of_checked is not None and exact is not None
-    return Accumulated(total, count, passes, "blocks", correlation_of(of_checked, exact))
+    of_checked: list[Tensor] = []
+
+    def maps() -> Iterator[Tensor]:
+        for number, seed in enumerate(seeds):
+            one = explainer.of(seed)
+            if number in checked:
+                of_checked.append(one.detach().clone())
+            yield one
+
+    total = _sum(maps())
+    exact = _sum(explainer.of(voxel) for number in sorted(checked) for voxel in each_voxel(seeds[number]))
+    passes = len(seeds) + sum(int(seeds[number].count_nonzero()) for number in checked)
+    return Accumulated(total, count, passes, "blocks", correlation_of(_sum(of_checked), exact))
 
 
 def _block_seeds(together: Tensor, edge: int) -> Iterator[Tensor]:

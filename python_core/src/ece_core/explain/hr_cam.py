@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ece_core.errors import ModelError
 from ece_core.explain.engine import NotExplainableError, checked_input, finite, frozen, on_grid, over_voxels, run
 from ece_core.explain.layer import find_layer, watched
 from ece_core.explain.patterns import network_sha256
 from ece_core.explain.settings import Explainer, Settings
+from ece_core.explain.stored_tensors import store, stored, unreadable
 
 FILE = "hr_cam.safetensors"
+KNOWN_AS = ("HR-CAM", "Train it again.")
 _DECAY = 1e-3  # of the weights, so that two classes that the features separate have a finite top
 
 
@@ -42,12 +43,8 @@ class HRCam:
 
     def save(self, folder: Path) -> Path:
         """Beside the weights of a bundle."""
-        from safetensors.torch import save_file
-
-        file = Path(folder) / FILE
-        tensors = {"weight": self.weight.contiguous().cpu(), "bias": self.bias.contiguous().cpu()}
-        save_file(tensors, file, metadata={"network": self.weights_sha256, "layers": " ".join(self.layers)})
-        return file
+        about = {"network": self.weights_sha256, "layers": " ".join(self.layers)}
+        return store(Path(folder) / FILE, {"weight": self.weight, "bias": self.bias}, about)
 
     @classmethod
     def load(cls, folder: Path) -> HRCam | None:
@@ -58,18 +55,14 @@ class HRCam:
         ModelError
             The file is damaged.
         """
-        from safetensors import SafetensorError, safe_open
-
-        file = Path(folder) / FILE
-        if not file.is_file():
+        found = stored(Path(folder) / FILE, *KNOWN_AS)
+        if found is None:
             return None
+        tensors, about = found
         try:
-            with safe_open(file, framework="pt") as stored:
-                about = stored.metadata()
-                layers = tuple(about["layers"].split())
-                return cls(layers, stored.get_tensor("weight"), stored.get_tensor("bias"), about["network"])
-        except (SafetensorError, KeyError, TypeError) as error:
-            raise ModelError("The model's HR-CAM cannot be read.", "Train it again.") from error
+            return cls(tuple(about["layers"].split()), tensors["weight"], tensors["bias"], about["network"])
+        except KeyError as error:
+            raise unreadable(*KNOWN_AS) from error
 
 
 def fit_hr_cam(

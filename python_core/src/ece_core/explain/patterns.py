@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ece_core.errors import ModelError
 from ece_core.explain import norms
 from ece_core.explain.engine import NotExplainableError, finite
 from ece_core.explain.operations import (
@@ -29,6 +28,7 @@ from ece_core.explain.operations import (
     refuse,
 )
 from ece_core.explain.settings import Explainer, Settings
+from ece_core.explain.stored_tensors import store, stored
 from ece_core.explain.trace import Step, Trace, name_of, replayed, step_of, traced, with_backward
 from ece_core.explain.weighted import Weighted, weighted
 
@@ -53,12 +53,8 @@ class Patterns:
 
     def save(self, folder: Path) -> Path:
         """Beside the weights of a bundle."""
-        from safetensors.torch import save_file
-
-        file = Path(folder) / FILE
-        named = {f"{place:04d}": tensor.contiguous().cpu() for place, tensor in enumerate(self.tensors)}
-        save_file(named, file, metadata={"network": self.weights_sha256})
-        return file
+        named = {f"{place:04d}": tensor for place, tensor in enumerate(self.tensors)}
+        return store(Path(folder) / FILE, named, {"network": self.weights_sha256})
 
     @classmethod
     def load(cls, folder: Path) -> Patterns | None:
@@ -69,17 +65,8 @@ class Patterns:
         ModelError
             The file is damaged.
         """
-        from safetensors import SafetensorError, safe_open
-
-        file = Path(folder) / FILE
-        if not file.is_file():
-            return None
-        try:
-            with safe_open(file, framework="pt") as stored:
-                names = sorted(stored.keys())
-                return cls([stored.get_tensor(name) for name in names], stored.metadata()["network"])
-        except (SafetensorError, KeyError, TypeError) as error:
-            raise ModelError("The model's patterns cannot be read.", "Fit them again.") from error
+        found = stored(Path(folder) / FILE, "patterns", "Fit them again.")
+        return None if found is None else cls([found[0][name] for name in sorted(found[0])], found[1]["network"])
 
 
 def network_sha256(network: nn.Module) -> str:
