@@ -90,8 +90,11 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/voxel_grad_cam.py
   ece_core/explain/weighted.py
   ece_core/export/__init__.py
+  ece_core/export/dicom_pm.py
   ece_core/export/dicom_seg.py
+  ece_core/export/dicom_source.py
   ece_core/export/dicom_sr.py
+  ece_core/export/highdicom_volume.py
   ece_core/export/key_images.py
   ece_core/export/lymph_nodes_csv.py
   ece_core/export/nrrd.py

@@ -10,8 +10,10 @@ from drawn_patient import a_lymph_node, a_result, an_instance_map, three_lymph_n
 from ece_core.errors import InputError
 from ece_core.export.dicom_seg import tracking_uid, write_dicom_seg
 from ece_core.geometry import Volume
+from ece_core.io.dicom_seg import read_dicom_seg
 from ece_core.io.strict_dicom import strict_dicom
 from pydicom import config
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 MODELS = a_result().models
 
@@ -90,7 +92,7 @@ def test_headers_of_another_grid_are_refused(tmp_path, a_scan):
         (an_instance_map(), a_scan.headers[:-1]),
         (an_instance_map(), a_scan.headers[::-1]),
     ):
-        with pytest.raises(InputError, match=r"not on the grid of the DICOM series.*lymph_nodes.seg.nrrd"):
+        with pytest.raises(InputError, match=r"not on the grid of the DICOM series.*files that are not DICOM"):
             write(tmp_path / "seg.dcm", headers, instances=instances)
 
 
@@ -140,3 +142,38 @@ def test_strict_writing_is_undone_also_after_an_exception(before):
 def test_the_voxels_come_back(tmp_path, a_scan):
     seg, _ = write(tmp_path / "seg.dcm", a_scan.headers)
     assert np.count_nonzero(seg.pixel_array) == np.count_nonzero(an_instance_map().array) == 6 * 8 * 6 + 27 + 1
+
+
+def test_lymph_nodes_that_overlap_keep_all_of_their_voxels(tmp_path, a_scan):
+    """Two layers; lymph node 2 covers 2 x 8 x 6 voxels of lymph node 1 and 96 of its own."""
+    below = an_instance_map().array * (an_instance_map().array == 1)
+    above = np.zeros_like(below)
+    above[8:12, 8:16, 8:14] = 2
+    layers = [a_scan.volume.with_array(array) for array in (below, above)]
+    nodes = three_lymph_nodes()[:2]
+    assert write_dicom_seg(tmp_path / "seg.dcm", layers, nodes, a_scan.headers, MODELS) == ()
+    found = read_dicom_seg(tmp_path / "seg.dcm", a_scan)
+    assert [segment.error for segment in found.segments] == [None, None]
+    for segment, expected in zip(found.segments, (below > 0, above > 0), strict=True):
+        np.testing.assert_array_equal(segment.mask.array, expected)
+    with pytest.raises(InputError, match=r"overlap.*Write a BINARY SEG"):
+        write_dicom_seg(tmp_path / "seg.dcm", layers, nodes, a_scan.headers, MODELS, labelmap=True)
+
+
+@pytest.mark.parametrize(
+    ("labelmap", "deflated", "syntax"),
+    [
+        (False, True, DeflatedExplicitVRLittleEndian),
+        (True, False, RLELossless),
+        (True, True, DeflatedExplicitVRLittleEndian),
+    ],
+)
+def test_a_labelmap_or_deflated_seg_holds_the_same_voxels(tmp_path, a_scan, labelmap, deflated, syntax):
+    path = tmp_path / "seg.dcm"
+    write_dicom_seg(
+        path, an_instance_map(), three_lymph_nodes(), a_scan.headers, MODELS, labelmap=labelmap, deflated=deflated
+    )
+    file = pydicom.dcmread(path)
+    assert (file.SegmentationType, file.file_meta.TransferSyntaxUID) == ("LABELMAP" if labelmap else "BINARY", syntax)
+    for segment in read_dicom_seg(path, a_scan).segments:
+        np.testing.assert_array_equal(segment.mask.array, an_instance_map().array == segment.number)

@@ -1,10 +1,12 @@
-"""`ece export RESULT --to csv,html,seg,sr --out FOLDER`: files of a result for others."""
+"""`ece export RESULT --to csv,html,seg,sr,pm,rtstruct --out FOLDER`: files of a result for others."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ece_core.cli.arguments import add_json_argument
@@ -12,70 +14,148 @@ from ece_core.cli.console import Console
 from ece_core.errors import InputError, RunError
 from ece_core.export.result import Result, read_result
 
-FILES = {"csv": "lymph_nodes.csv", "html": "report.html", "seg": "seg.dcm", "sr": "sr.dcm"}
+Writer = Callable[[Path], object]
+SEG_TYPES = ("binary", "labelmap")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A result, and how its DICOM objects are to be written."""
+
+    folder: Path
+    result: Result
+    seg_type: str = SEG_TYPES[0]
+    deflate: bool = False
 
 
 def add_parser(commands) -> None:
-    parser = commands.add_parser("export", help="write a result as table, report, DICOM SEG or SR")
+    parser = commands.add_parser(
+        "export", help="write a result as table, report, DICOM SEG, SR, Parametric Map or RTSTRUCT"
+    )
     parser.add_argument("result", type=Path, metavar="RESULT", help="result folder")
-    parser.add_argument("--to", required=True, metavar="FORMATS", help="csv, html, seg, sr, separated by commas")
+    parser.add_argument("--to", required=True, metavar="FORMATS", help=f"{', '.join(SOURCES)}, separated by commas")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the files go")
+    parser.add_argument(
+        "--seg-type", choices=SEG_TYPES, default=SEG_TYPES[0],
+        help="binary (default) is read by every program; labelmap is smaller, and an SR does not bring it along",
+    )  # fmt: skip
+    parser.add_argument(
+        "--deflate", action="store_true",
+        help="compress SEG and Parametric Maps as whole files; not every PACS reads that",
+    )  # fmt: skip
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
 
 def run(asked: argparse.Namespace, console: Console) -> None:
     formats = read_formats(asked.to)
-    result = read_result(asked.result)
-    taken = [FILES[name] for name in formats if (asked.out / FILES[name]).exists()]
+    what = Asked(asked.result, read_result(asked.result), asked.seg_type, asked.deflate)
+    files = {name: SOURCES[name](what) for name in formats}  # all or nothing: what is not there, before any is written
+    taken = [file for name in formats for file in files[name] if (asked.out / file).exists()]
     if taken:
         raise InputError(f"The output folder already holds {', '.join(taken)}.", "Choose another folder.")
-    sources = {name: SOURCES[name](asked.result, result) for name in formats}  # all or nothing: before any is written
     _make(asked.out)
-    for name, write in sources.items():
-        file = asked.out / FILES[name]
-        write(file)
-        console.event({"event": "file", "format": name, "file": str(file)})
-        console.say(f"{name}: {file}")
+    written: list[Path] = []
+    try:
+        for name in formats:
+            for file, write in files[name].items():
+                written.append(asked.out / file)
+                write(written[-1])
+    except BaseException:  # also Ctrl-C
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    for name in formats:
+        for file in files[name]:
+            console.event({"event": "file", "format": name, "file": str(asked.out / file)})
+            console.say(f"{name}: {asked.out / file}")
 
 
 def read_formats(text: str) -> tuple[str, ...]:
-    """`csv,html` as names of FILES."""
+    """`csv,html` as names of SOURCES."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names or not set(names) <= set(FILES):
-        raise InputError("There is no such format to export to.", f"Choose from: {', '.join(FILES)}.")
+    if not names or not set(names) <= set(SOURCES):
+        raise InputError("There is no such format to export to.", f"Choose from: {', '.join(SOURCES)}.")
     return names
 
 
-def _csv(folder: Path, result: Result) -> Callable[[Path], object]:
+def _csv(asked: Asked) -> dict[str, Writer]:
     from ece_core.export.lymph_nodes_csv import write_lymph_nodes_csv
 
-    return lambda file: write_lymph_nodes_csv(file, result)
+    return {"lymph_nodes.csv": lambda file: write_lymph_nodes_csv(file, asked.result)}
 
 
-def _html(folder: Path, result: Result) -> Callable[[Path], object]:
-    return _copy(folder / "report.html", "The result has no report.", "Run the analysis again.")
+def _html(asked: Asked) -> dict[str, Writer]:
+    source = asked.folder / "report.html"
+    return {"report.html": _copy(source, "The result has no report.", "Run the analysis again.")}
 
 
-def _seg(folder: Path, result: Result) -> Callable[[Path], object]:
-    return _copy(
-        folder / "dicom" / "seg.dcm",
-        "The result has no DICOM SEG: its CT was not DICOM, or no lymph node was found.",
-        "Analyze the DICOM series to get one.",
-    )
+def _seg(asked: Asked) -> dict[str, Writer]:
+    problem = "The result has no DICOM SEG: its CT was not DICOM, or no lymph node was found."
+    copy = _copy(asked.folder / "dicom" / "seg.dcm", problem, "Analyze the DICOM series to get one.")
+    if asked.seg_type == SEG_TYPES[0] and not asked.deflate:
+        return {"seg.dcm": copy}
+
+    from ece_core.export.dicom_seg import write_dicom_seg
+    from ece_core.export.dicom_source import source_headers
+    from ece_core.export.seg_nrrd import read_seg_nrrd
+
+    headers = source_headers(asked.folder, asked.result)
+    instances, _ = read_seg_nrrd(asked.folder / "lymph_nodes.seg.nrrd")
+    options = {"labelmap": asked.seg_type == "labelmap", "deflated": asked.deflate}
+    nodes, models = asked.result.lymph_nodes, asked.result.models
+    return {"seg.dcm": lambda file: write_dicom_seg(file, instances, nodes, headers, models, **options)}
 
 
-def _sr(folder: Path, result: Result) -> Callable[[Path], object]:
-    return _copy(
-        folder / "dicom" / "sr.dcm", "The result has no DICOM SR: its CT was not DICOM.",
-        "Analyze the DICOM series to get one.",
-    )  # fmt: skip
+def _sr(asked: Asked) -> dict[str, Writer]:
+    problem = "The result has no DICOM SR: its CT was not DICOM."
+    return {"sr.dcm": _copy(asked.folder / "dicom" / "sr.dcm", problem, "Analyze the DICOM series to get one.")}
 
 
-def _copy(source: Path, problem: str, fix: str) -> Callable[[Path], object]:
+def _pm(asked: Asked) -> dict[str, Writer]:
+    """One file per heatmap: `heatmap_gradcam.dcm`."""
+    if not asked.result.heatmaps:
+        raise InputError("The result has no heatmap.", "Make one with `ece explain CT RESULT --method gradcam`.")
+
+    from ece_core.export.dicom_pm import write_dicom_pm
+    from ece_core.export.dicom_source import source_grid, source_headers
+    from ece_core.export.nrrd import read_nrrd
+
+    headers, grid = source_headers(asked.folder, asked.result), source_grid(asked.result)
+
+    def writer(number: int, entry: dict) -> Writer:
+        return lambda file: write_dicom_pm(
+            file, read_nrrd(asked.folder / entry["file"]), entry.get("title") or entry["method"], grid, headers,
+            number=number, deflated=asked.deflate,
+        )  # fmt: skip
+
+    return {
+        f"heatmap_{_file_name(entry['method'])}.dcm": writer(number, entry)
+        for number, entry in enumerate(asked.result.heatmaps)
+    }
+
+
+def _rtstruct(asked: Asked) -> dict[str, Writer]:
+    from ece_core.export.dicom_source import source_headers
+    from ece_core.export.seg_nrrd import read_seg_nrrd
+    from ece_core.export.terminology import segment_name
+    from ece_core.io.rtstruct import write_rtstruct
+
+    headers = source_headers(asked.folder, asked.result)
+    instances, _ = read_seg_nrrd(asked.folder / "lymph_nodes.seg.nrrd")
+    names = {node.label: segment_name(node) for node in asked.result.lymph_nodes}
+    return {"rtstruct.dcm": lambda file: write_rtstruct(file, instances, names, headers)}
+
+
+def _copy(source: Path, problem: str, fix: str) -> Writer:
     if not source.is_file():
         raise InputError(problem, fix)
     return lambda file: shutil.copyfile(source, file)
+
+
+def _file_name(method: str) -> str:
+    """A method is a word of ours; a result of somebody else's may say anything."""
+    return re.sub(r"[^\w-]", "_", method)[:64]
 
 
 def _make(folder: Path) -> None:
@@ -85,4 +165,6 @@ def _make(folder: Path) -> None:
         raise RunError("The output folder cannot be made.", "Choose a folder that you may write to.") from error
 
 
-SOURCES = {"csv": _csv, "html": _html, "seg": _seg, "sr": _sr}
+SOURCES: dict[str, Callable[[Asked], dict[str, Writer]]] = {
+    "csv": _csv, "html": _html, "seg": _seg, "sr": _sr, "pm": _pm, "rtstruct": _rtstruct,
+}  # fmt: skip

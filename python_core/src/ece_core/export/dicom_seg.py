@@ -1,7 +1,8 @@
-"""`dicom/seg.dcm`: the lymph nodes as a DICOM Segmentation (BINARY, one segment per lymph node).
+"""`dicom/seg.dcm`: the lymph nodes as a DICOM Segmentation, one segment per lymph node.
 
 BINARY because dcmqi, and with it Slicer, reads it in every version, and because an SR that refers to it brings it
-along; empty frames are left out. Highdicom writes, this file says what.
+along; empty frames are left out. LABELMAP (run-length encoded, a twentieth of the size) and a deflated file are there
+for who asks: older readers know neither. Highdicom writes, this file says what.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import highdicom as hd
 import numpy as np
@@ -18,17 +19,19 @@ from pydicom import Dataset, config
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless
 
 from ece_core import RESEARCH_USE_ONLY, __version__
 from ece_core.classes import CLASS_COLORS, CLASS_TITLES
 from ece_core.errors import InputError
-from ece_core.export.terminology import Code, category_and_type, laterality, region, segment_name
+from ece_core.export.highdicom_volume import highdicom_volume
+from ece_core.export.terminology import OWN_SCHEME, Code, category_and_type, laterality, region, segment_name
 from ece_core.geometry import Volume
 from ece_core.io.strict_dicom import strict_dicom
 from ece_core.lymph_nodes.lymph_node import LymphNode
 
 SERIES_DESCRIPTION = f"Lymph nodes. {RESEARCH_USE_ONLY}"
+SEG_FILE = "dicom/seg.dcm"
 SERIES_NUMBER = 9000  # plus the CT's, so that it sorts behind the scanner's own series
 POSITION_TOLERANCE_MM = 0.1  # a DICOM decimal string is rounded; a wrong slice is off by its thickness
 
@@ -45,12 +48,25 @@ PATIENT_GROUP = 0x0010
 PATIENT_SEXES = ("", "M", "F", "O")
 
 
+class Encoding(NamedTuple):
+    """How the segments are stored."""
+
+    kind: hd.seg.SegmentationTypeValues
+    transfer_syntax: str
+
+
+BINARY = Encoding(hd.seg.SegmentationTypeValues.BINARY, ExplicitVRLittleEndian)
+
+
 def write_dicom_seg(
     path: Path,
-    instances: Volume,
+    instances: Volume | Sequence[Volume],
     lymph_nodes: Sequence[LymphNode],
     headers: Sequence[Dataset],
     models: Sequence[dict[str, Any]],
+    *,
+    labelmap: bool = False,
+    deflated: bool = False,
 ) -> tuple[str, ...]:
     """Write the lymph nodes as one SEG that belongs to the CT's study.
 
@@ -58,13 +74,18 @@ def write_dicom_seg(
     ----------
     instances
         (K, J, I) integers; the labels of ``lymph_nodes``. Segment numbers are 1..n in the order of ``lymph_nodes``:
-        equal to the labels as long as these are 1..n.
+        equal to the labels as long as these are 1..n. Lymph nodes that overlap stand in several such maps (layers),
+        each label in one of them.
     lymph_nodes
         At least one: a SEG without segments would hold every frame, empty.
     headers
         One per slice in the order of k.
     models
         {name, version, task}: the one whose task is "segmentation" is named as the algorithm.
+    labelmap
+        Write a LABELMAP SEG (RLE): small, read by dcmqi 1.5.4 and later; Slicer's SR reader does not follow it.
+    deflated
+        Compress the whole file (Deflated Explicit VR Little Endian); the pixels then stay uncompressed within it.
 
     Returns
     -------
@@ -74,17 +95,25 @@ def write_dicom_seg(
     Raises
     ------
     InputError
-        The headers lack what a SEG needs, or are not those of this grid.
+        The headers lack what a SEG needs, or are not those of this grid; or lymph nodes overlap in a LABELMAP.
     ValueError
         There is no lymph node.
     """
     if not lymph_nodes:
         raise ValueError("a SEG needs at least one lymph node; write none instead")
+    layers = [instances] if isinstance(instances, Volume) else list(instances)
+    if labelmap and len(layers) > 1:
+        raise InputError(
+            "Lymph nodes overlap, and a LABELMAP SEG holds one segment per voxel.", "Write a BINARY SEG instead."
+        )
     with strict_dicom():
         try:
             sources, blanked = usable_headers(headers)
-            check_grid(instances, sources)
-            segmentation = build_dicom_seg(instances, lymph_nodes, sources, models)
+            for layer in layers:
+                check_grid(layer, sources)
+            segmentation = build_dicom_seg(layers, lymph_nodes, sources, models, _encoding(labelmap, deflated))
+            if deflated:
+                segmentation.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
             segmentation.save_as(os.fspath(path), enforce_file_format=True)
         except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError) as error:
             raise InputError(
@@ -97,19 +126,19 @@ def write_dicom_seg(
 
 
 def build_dicom_seg(
-    instances: Volume, lymph_nodes: Sequence[LymphNode], headers: Sequence[Dataset], models: Sequence[dict[str, Any]]
+    layers: Sequence[Volume],
+    lymph_nodes: Sequence[LymphNode],
+    headers: Sequence[Dataset],
+    models: Sequence[dict[str, Any]],
+    encoding: Encoding = BINARY,
 ) -> hd.seg.Segmentation:
     """The SEG object, not yet written. Headers as :func:`usable_headers` gives them."""
     algorithm = _algorithm(models)
-    number_of = np.zeros(max(int(instances.array.max()), *(node.label for node in lymph_nodes)) + 1, np.uint8)
-    if len(lymph_nodes) > 255:
-        number_of = number_of.astype(np.uint16)
-    number_of[[lymph_node.label for lymph_node in lymph_nodes]] = np.arange(1, len(lymph_nodes) + 1)
     series_uid = str(headers[0].SeriesInstanceUID)
     return hd.seg.Segmentation(
         source_images=headers,
-        pixel_array=number_of[instances.array],
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        pixel_array=_numbered(layers[0], lymph_nodes) if len(layers) == 1 else _stacked(layers, lymph_nodes, headers),
+        segmentation_type=encoding.kind,
         segment_descriptions=[
             _description(number, lymph_node, series_uid, algorithm)
             for number, lymph_node in enumerate(lymph_nodes, start=1)
@@ -125,9 +154,39 @@ def build_dicom_seg(
         content_label="LYMPH_NODES",
         content_description=SERIES_DESCRIPTION,
         series_description=SERIES_DESCRIPTION,
-        transfer_syntax_uid=ExplicitVRLittleEndian,
+        transfer_syntax_uid=encoding.transfer_syntax,
         omit_empty_frames=True,
     )
+
+
+def _encoding(labelmap: bool, deflated: bool) -> Encoding:
+    if not labelmap:
+        return BINARY
+    native = deflated  # a deflated file of run lengths would be larger, and no transfer syntax allows it
+    return Encoding(hd.seg.SegmentationTypeValues.LABELMAP, ExplicitVRLittleEndian if native else RLELossless)
+
+
+def _numbered(instances: Volume, lymph_nodes: Sequence[LymphNode]) -> np.ndarray:
+    """(K, J, I) segment numbers 1..n in the order of the lymph nodes; other labels become 0."""
+    number_of = np.zeros(max(int(instances.array.max()), *(node.label for node in lymph_nodes)) + 1, np.uint8)
+    if len(lymph_nodes) > 255:
+        number_of = number_of.astype(np.uint16)
+    number_of[[lymph_node.label for lymph_node in lymph_nodes]] = np.arange(1, len(lymph_nodes) + 1)
+    return number_of[instances.array]
+
+
+def _stacked(layers: Sequence[Volume], lymph_nodes: Sequence[LymphNode], headers: Sequence[Dataset]) -> hd.Volume:
+    """One mask per lymph node, of the box that holds them all: of the whole grid they would take gigabytes."""
+    found = [box for node in lymph_nodes for layer in layers if (box := layer.label_box(node.label))]
+    start, stop = np.min([box[0] for box in found], axis=0), np.max([box[1] for box in found], axis=0)
+    block = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    masks = np.zeros((*(stop - start), len(lymph_nodes)), np.uint8)
+    for number, lymph_node in enumerate(lymph_nodes):
+        for layer in layers:
+            masks[..., number] |= layer.array[block] == lymph_node.label
+    affine = layers[0].affine.copy()
+    affine[:3, 3] = layers[0].to_lps(start)
+    return highdicom_volume(masks, affine, headers, {"SegmentNumber": list(range(1, len(lymph_nodes) + 1))})
 
 
 def tracking_uid(series_instance_uid: str, lymph_node_id: str) -> str:
@@ -135,8 +194,10 @@ def tracking_uid(series_instance_uid: str, lymph_node_id: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'{series_instance_uid}/{lymph_node_id}').int}"
 
 
-def usable_headers(headers: Sequence[Dataset]) -> tuple[list[Dataset], list[str]]:
+def usable_headers(headers: Sequence[Dataset], what: str = SEG_FILE) -> tuple[list[Dataset], list[str]]:
     """Copies of the headers that a SEG can be made from, and the keywords of what was left empty.
+
+    ``what`` is to be written, for the error; the rules are the same for every object of highdicom.
 
     Anonymized series often hold an age like "55" or a date like "19xx". The standard forbids both; they are left
     empty rather than refused, because nothing in the SEG depends on them.
@@ -155,7 +216,7 @@ def usable_headers(headers: Sequence[Dataset]) -> tuple[list[Dataset], list[str]
                 copy.add(element)
             elif tag.group == PATIENT_GROUP or keyword_for_tag(tag) in TYPE_2:  # the others do not go into a SEG
                 blanked.add(tag)
-        _require(copy)
+        _require(copy, what)
         for keyword in TYPE_2:
             if keyword not in copy:
                 setattr(copy, keyword, None)
@@ -166,8 +227,8 @@ def usable_headers(headers: Sequence[Dataset]) -> tuple[list[Dataset], list[str]
     return copies, sorted(keyword_for_tag(tag) for tag in blanked)
 
 
-def check_grid(instances: Volume, headers: Sequence[Dataset]) -> None:
-    """Refuse headers of another grid: the SEG would put every lymph node in the wrong place.
+def check_grid(instances: Volume, headers: Sequence[Dataset], what: str = SEG_FILE) -> None:
+    """Refuse headers of another grid: the SEG (or ``what`` is to be written) would lie in the wrong place.
 
     Raises
     ------
@@ -180,8 +241,8 @@ def check_grid(instances: Volume, headers: Sequence[Dataset]) -> None:
         > POSITION_TOLERANCE_MM
     ):
         raise InputError(
-            "dicom/seg.dcm was not written: the segmentation is not on the grid of the DICOM series.",
-            "Use lymph_nodes.seg.nrrd.",
+            f"{_sentence_start(what)} was not written: it is not on the grid of the DICOM series.",
+            "Use the files that are not DICOM.",
         )
 
 
@@ -210,12 +271,16 @@ def _valid_element(header: Dataset, tag: Any) -> DataElement | None:
         return None
 
 
-def _require(header: Dataset) -> None:
+def _sentence_start(what: str) -> str:
+    return what if what == SEG_FILE else what[0].upper() + what[1:]
+
+
+def _require(header: Dataset, what: str) -> None:
     missing = [keyword for keyword in TYPE_1 if keyword not in header or header[keyword].is_empty]
     if missing:
         raise InputError(
-            f"dicom/seg.dcm was not written: the CT's headers lack {', '.join(missing)}.",
-            "Use lymph_nodes.seg.nrrd, or export the series again from the PACS.",
+            f"{_sentence_start(what)} was not written: the CT's headers lack {', '.join(missing)}.",
+            "Use the files that are not DICOM, or export the series again from the PACS.",
         )
 
 
@@ -274,3 +339,12 @@ def _sentence(lymph_node: LymphNode) -> str:
 def concept(code: Code) -> hd.sr.CodedConcept:
     """The code as highdicom takes it."""
     return hd.sr.CodedConcept(code.value, code.scheme, code.meaning)
+
+
+def own_scheme() -> Dataset:
+    """Who made our own codes: an item of Coding Scheme Identification."""
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = OWN_SCHEME
+    scheme.CodingSchemeName = "ECEDetector: lymph nodes and extranodal extension"
+    scheme.CodingSchemeResponsibleOrganization = "ECEDetector (open source)"
+    return scheme

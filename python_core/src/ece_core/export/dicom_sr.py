@@ -20,7 +20,14 @@ from pydicom.sr.codedict import codes
 from ece_core import RESEARCH_USE_ONLY, __version__
 from ece_core.errors import InputError
 from ece_core.export import terminology as terms
-from ece_core.export.dicom_seg import SERIES_NUMBER, concept, series_number, tracking_uid, usable_headers
+from ece_core.export.dicom_seg import (
+    SERIES_NUMBER,
+    concept,
+    own_scheme,
+    series_number,
+    tracking_uid,
+    usable_headers,
+)
 from ece_core.io.strict_dicom import strict_dicom
 from ece_core.lymph_nodes.lymph_node import LymphNode
 
@@ -123,7 +130,7 @@ def build_dicom_sr(
         is_final=False,  # preliminary, and nobody has verified it: a radiologist's signature is none of ours to give
         is_verified=False,
     )
-    report.CodingSchemeIdentificationSequence = [*report.get("CodingSchemeIdentificationSequence", []), _own_scheme()]
+    report.CodingSchemeIdentificationSequence = [*report.get("CodingSchemeIdentificationSequence", []), own_scheme()]
     return report
 
 
@@ -135,14 +142,6 @@ def _device() -> hd.sr.ObserverContext:
             model_name="ece_core", serial_number=__version__,
         ),
     )  # fmt: skip
-
-
-def _own_scheme() -> Dataset:
-    scheme = Dataset()
-    scheme.CodingSchemeDesignator = terms.OWN_SCHEME
-    scheme.CodingSchemeName = "ECEDetector: lymph nodes and extranodal extension"
-    scheme.CodingSchemeResponsibleOrganization = "ECEDetector (open source)"
-    return scheme
 
 
 def _group(

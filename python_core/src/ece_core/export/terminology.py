@@ -27,6 +27,7 @@ MORPHOLOGICALLY_ALTERED_STRUCTURE = Code("49755003", "SCT", "Morphologically Alt
 LYMPH_NODE = Code("59441001", "SCT", "Lymph node")
 SECONDARY_NEOPLASM = Code("14799000", "SCT", "Neoplasm, Secondary")
 CERVICAL_LYMPH_NODE = Code("81105003", "SCT", "Cervical lymph node")
+NECK = Code("45048000", "SCT", "Neck")
 LEVELS = {
     "IA": Code("46055009", "SCT", "Submental lymph node"),
     "IB": Code("59503006", "SCT", "Submandibular lymph node"),
@@ -64,6 +65,7 @@ RISKS = {name: Code(f"RISK-{name.upper()[:8]}", OWN_SCHEME, f"{name.capitalize()
          for name in ("low", "moderate", "high")}  # fmt: skip
 FOUND = Code("LN-FOUND", OWN_SCHEME, "Lymph nodes found")
 NONE_FOUND = Code("LN-NONE", OWN_SCHEME, "No lymph node found")
+HEATMAP = Code("HEATMAP", OWN_SCHEME, "Heatmap of one lymph node's class, scaled to 0..1")
 NECK_LEVELS = ("IA", "IB", "II", "III", "IV", "V", "VI", "VII")
 
 CATEGORY_CONTEXT = "Segmentation category and type - DICOM master list"
@@ -101,7 +103,7 @@ def evaluations(lymph_node: LymphNode) -> list[tuple[Code, Code]]:
         rows.append((CERTAINTY, NOT_EVALUABLE))
     elif lymph_node.class_set is not None:
         rows.append((CERTAINTY, SURE if set(lymph_node.class_set) == {lymph_node.class_name} else NOT_SURE))
-    risk = RISKS.get(str((lymph_node.contour_quality or {}).get("risk")))
+    risk = RISKS.get(str(lymph_node.contour_risk))
     if risk is not None:
         rows.append((CONTOUR_RISK, risk))
     return [*rows, (REVIEW, STATUSES[lymph_node.status])]

@@ -153,7 +153,7 @@ def write_seg(path: Path, instances: Volume, truth: list[dict], headers: Sequenc
 
     with strict_dicom():
         sources, _ = usable_headers(headers)
-        segmentation = build_dicom_seg(instances, [_as_lymph_node(row) for row in truth], sources, [SIMULATOR])
+        segmentation = build_dicom_seg([instances], [_as_lymph_node(row) for row in truth], sources, [SIMULATOR])
         _make_reproducible(segmentation, uid_seed)
         segmentation.save_as(os.fspath(path), enforce_file_format=True)
 
