@@ -161,6 +161,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/lymph_nodes/measures.py
   ece_core/lymph_nodes/necrosis.py
   ece_core/lymph_nodes/not_evaluable.py
+  ece_core/lymph_nodes/patient_networks.py
   ece_core/lymph_nodes/patient_rules.py
   ece_core/lymph_nodes/signed_distance.py
   ece_core/models/__init__.py
@@ -226,6 +227,17 @@ set(ECE_CORE_SCRIPTS
   ece_core/preprocessing/soft_tissue.py
   ece_core/preprocessing/spline.py
   ece_core/preprocessing/window.py
+  ece_core/review/__init__.py
+  ece_core/review/actions.py
+  ece_core/review/opinion.py
+  ece_core/review/outline.py
+  ece_core/review/outline_measures.py
+  ece_core/review/review_file.py
+  ece_core/review/rows.py
+  ece_core/review/session.py
+  ece_core/review/slicer_status.py
+  ece_core/review/state.py
+  ece_core/review/text.py
   ece_core/scene/__init__.py
   ece_core/scene/fit.py
   ece_core/scene/heatmap.py

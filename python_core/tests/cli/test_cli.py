@@ -9,6 +9,7 @@ from ece_core import RESEARCH_USE_ONLY
 from ece_core.cli.main import main
 from ece_core.export.result import read_result
 from ece_core.io import write_image
+from ece_core.pipeline.stages import STAGES
 from fake_networks import a_neck_ct, install
 
 
@@ -25,7 +26,7 @@ def test_analyze_prints_table_report_and_next_steps(ece, a_ct_file, tmp_path):
 def test_without_a_terminal_progress_is_one_plain_line_a_stage(ece, a_ct_file, tmp_path):
     said = ece("analyze", a_ct_file, tmp_path / "out")
     lines = [line for line in said.err.splitlines() if "%" in line]
-    assert len(lines) == 9 and lines[0] == "Read the CT (0 %)" and "\r" not in said.err
+    assert len(lines) == len(STAGES) and lines[0] == "Read the CT (0 %)" and "\r" not in said.err
 
 
 def test_on_a_terminal_progress_is_a_bar(monkeypatch, ece, a_ct_file, tmp_path):

@@ -59,17 +59,25 @@ def heatmaps(bundle, ct, instances, label, methods, device):
     return dict.fromkeys(methods, block)
 
 
+def contour_quality(bundle, ct, instances, label, device):
+    """Good where it is bright: the mean HU decides."""
+    bright = float(ct.array[instances.array == label].mean())
+    return {"risk": "low" if bright > 300 else "high", "score": bright / 1000}
+
+
 def install(patch=setattr, **changes):
     """Puts the fakes into `ece_core.pipeline.networks`; ``patch`` is `setattr` or monkeypatch.setattr."""
     fakes = {
         "choose_device": lambda name: "cpu",
         "load": lambda task, folder: a_bundle(task),
+        "load_patient_networks": lambda folder, wanted: {},
         "fast_by_default": lambda bundle: True,
         "can_mirror": lambda bundle: False,
         "segment": segment,
         "classify": classify,
         "block_mm": lambda bundle: (50.0, 48.0, 48.0),
         "heatmaps": heatmaps,
+        "contour_quality": contour_quality,
         **changes,
     }
     for name, fake in fakes.items():

@@ -1,5 +1,6 @@
 """The analysis with fake networks: what the pipeline itself adds, passes on and refuses."""
 
+import csv
 import json
 
 import numpy as np
@@ -64,11 +65,23 @@ def test_nothing_found_is_a_result_without_a_patient_probability(fake_models, an
     assert any("does not mean that there is none" in warning for warning in result.warnings)
 
 
+def test_contour_quality_of_each_lymph_node_is_in_the_result_and_in_the_table(fake_models, a_ct_file, tmp_path):
+    result = analyze(a_ct_file, tmp_path / "out")
+    found = {node.contour_quality["score"]: node.contour_quality["risk"] for node in result.lymph_nodes}
+    assert found == {0.4: "low", 0.2: "high"}
+    with (tmp_path / "out" / "lymph_nodes.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(row["contour_risk"], row["contour_score"]) for row in table] == [
+        (node.contour_quality["risk"], str(node.contour_quality["score"])) for node in result.lymph_nodes
+    ]
+
+
 def test_every_stage_is_timed_and_explain_only_when_asked_for(fake_models, a_ct_file, tmp_path):
     names = [stage.name for stage in STAGES]
     assert list(analyze(a_ct_file, tmp_path / "a").seconds) == names
     quick = analyze(a_ct_file, tmp_path / "b", AnalyzeOptions(explain=()))
-    assert list(quick.seconds) == [name for name in names if name != "explain"]
+    assert list(quick.seconds) == [name for name in names if name not in ("contours", "explain")]
+    assert all(node.contour_quality is None for node in quick.lymph_nodes)
     assert quick.heatmaps == ()
 
 

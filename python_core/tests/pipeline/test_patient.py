@@ -1,7 +1,9 @@
 """From the rules of the lymph nodes to `patient` of the result."""
 
+import numpy as np
 import pytest
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.patient_rules import PROBABILITY_RULES
 from ece_core.pipeline.patient import DEFAULT_PATIENT_MODEL, PATIENT_MODELS, left_out_warning, patient_summary
 
 
@@ -12,16 +14,23 @@ def a_lymph_node(ece_probability, **more):
 def test_every_rule_stands_beside_the_others_and_the_method_is_the_answer():
     nodes = [a_lymph_node(0.5), a_lymph_node(0.6), a_lymph_node(0.1)]
     outputs = pytest.approx({"max": 0.6, "noisy-or": 1 - 0.5 * 0.4 * 0.9, "ene-count": 2})
-    for model in PATIENT_MODELS:
+    for model in PROBABILITY_RULES:
         summary = patient_summary(nodes, model)
         assert summary["outputs"] == outputs
         assert summary["ece_probability"] == summary["outputs"][model] and summary["method"] == model
 
 
 def test_a_network_stands_beside_the_rules_and_may_be_the_answer():
-    summary = patient_summary([a_lymph_node(0.25)], "gmgenet", {"gmgenet": 0.9})
+    box = {"center_lps_mm": [0, 0, 0], "size_mm": [9, 9, 9], "axes_lps": np.eye(3).tolist()}
+    summary = patient_summary([a_lymph_node(0.25)], "gmgenet", {"gmgenet": {"ece_probability": 0.9, "box": box}})
+    assert summary["boxes"] == {"gmgenet": box}
     assert (summary["ece_probability"], summary["method"]) == (0.9, "gmgenet")
     assert summary["outputs"] == {"max": 0.25, "noisy-or": 0.25, "ene-count": 0, "gmgenet": 0.9}
+
+
+def test_without_networks_the_default_rule_answers():
+    summary = patient_summary([a_lymph_node(0.25)], "none")
+    assert (summary["ece_probability"], summary["method"]) == (0.25, DEFAULT_PATIENT_MODEL)
 
 
 def test_a_network_that_gave_nothing_is_no_probability():

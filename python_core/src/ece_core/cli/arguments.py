@@ -48,7 +48,7 @@ def add_patient_model_argument(parser: argparse.ArgumentParser) -> None:
         "--patient-model",
         default=AnalyzeOptions.patient_model,
         metavar="NAME",
-        help=f"how lymph nodes become one patient probability: {', '.join(PATIENT_MODELS)}",
+        help=f"whose probability is the patient's: {', '.join(PATIENT_MODELS)} (no network); default: %(default)s",
     )
 
 

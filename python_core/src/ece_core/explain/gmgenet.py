@@ -36,6 +36,15 @@ class PatientAnswer:
     heat: Volume
     voi: VolumeOfInterest
 
+    def box(self) -> dict[str, Any]:
+        """{center_lps_mm (3,), size_mm (3,), axes_lps (3, 3)}: size along each axis, a row of ``axes_lps`` each."""
+        spacing_ijk = np.array(self.heat.spacing_mm)[::-1]
+        return {
+            "center_lps_mm": self.box_lps_mm.mean(axis=0).tolist(),
+            "size_mm": (np.array(self.voi.shape)[::-1] * spacing_ijk).tolist(),
+            "axes_lps": (self.heat.affine[:3, :3] / spacing_ijk).T.tolist(),
+        }
+
 
 def judge_patient(network: GMGENet, ct: Volume, model_input: dict[str, Any], layer: str) -> PatientAnswer:
     """The scan through the extractor, then the classifier.

@@ -21,6 +21,7 @@ from ece_core.export.key_images import HEAT_COLORS, TRANSPARENT_BELOW, WINDOW_HU
 from ece_core.export.result import Result
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.patient_networks import explained, title_of
 from ece_core.lymph_nodes.patient_rules import PATIENT_RULES
 
 TOP_SHOWN, AT_MOST_SHOWN = 3, 12  # lymph nodes with key images: about 0.3 MB each
@@ -117,7 +118,7 @@ def _patient(result: Result) -> str:
 <div class="patient">
 <h2>Patient: probability of ENE (also ECE)</h2>
 <div class="big">{value}</div>{bar}
-<p>{escape(_method(method))}</p>
+<p>{escape(explained(method))}</p>
 {_outputs(result.patient.get("outputs"))}
 {_left_out(result.lymph_nodes)}
 </div>
@@ -132,13 +133,6 @@ def _patient(result: Result) -> str:
 </section>"""
 
 
-def _method(name: str) -> str:
-    """How the value above was made, in words."""
-    if name in PATIENT_RULES:
-        return f"{PATIENT_RULES[name].title}: {PATIENT_RULES[name].meaning}"
-    return f"Method: {name}." if name else ""
-
-
 def _outputs(outputs: Any) -> str:
     """What each rule and each network said, when there is more than one answer."""
     if not isinstance(outputs, dict) or len(outputs) < 2:
@@ -147,7 +141,7 @@ def _outputs(outputs: Any) -> str:
     for name, value in outputs.items():
         rule = PATIENT_RULES.get(name)
         counts = rule is not None and not rule.is_probability
-        rows.append((rule.title if rule else str(name), _number(value, 0 if counts else 2)))
+        rows.append((title_of(str(name)), _number(value, 0 if counts else 2)))
     return _definitions(rows)
 
 
@@ -231,6 +225,13 @@ def _certainty_note(nodes: Sequence[LymphNode]) -> str:
     )
 
 
+def _contour(node: LymphNode) -> str:
+    if node.contour_risk is None:
+        return ""
+    expected = _number((node.contour_quality or {}).get("score"), 2)
+    return f"{node.contour_risk} risk" + (f", Dice {expected} expected" if expected else "")
+
+
 def _cells(node: LymphNode) -> list[Cell]:
     """Every field of a lymph node, in the order in which a radiologist asks for it."""
     names = (*CLASS_NAMES, "metastatic")
@@ -239,7 +240,6 @@ def _cells(node: LymphNode) -> list[Cell]:
     volume_ml = node.volume_mm3 / 1000 if node.volume_mm3 is not None else None
     necrosis = f"{100 * node.necrosis_fraction:.0f} %" if node.necrosis_fraction is not None else ""
     hu = " ± ".join(text for text in (_number(node.mean_hu, 0), _number(node.sd_hu, 0)) if text)
-    quality = " ".join(str(value) for value in (node.contour_quality or {}).values())
     return [
         ("Lymph node", f"<strong>{escape(node.id)}</strong>"),
         ("Class", _chip(node.class_name)),
@@ -253,7 +253,7 @@ def _cells(node: LymphNode) -> list[Cell]:
         ("Necrosis", necrosis),
         *probabilities,
         ("Position mm", position),
-        ("Contour", escape(quality)),
+        ("Contour", escape(_contour(node))),
         ("Source", escape(node.source.lower())),
         ("Status", escape(node.status)),
         ("Remarks", escape("; ".join(node.flags))),

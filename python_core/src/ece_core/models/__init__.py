@@ -2,6 +2,7 @@
 
 from ece_core.models.bundle import (
     Bundle,
+    bundle_for,
     find_bundle,
     list_bundles,
     load_bundle,
@@ -10,4 +11,13 @@ from ece_core.models.bundle import (
     verify_bundle,
 )
 
-__all__ = ["Bundle", "find_bundle", "list_bundles", "load_bundle", "read_bundle", "save_bundle", "verify_bundle"]
+__all__ = [
+    "Bundle",
+    "bundle_for",
+    "find_bundle",
+    "list_bundles",
+    "load_bundle",
+    "read_bundle",
+    "save_bundle",
+    "verify_bundle",
+]

@@ -84,14 +84,31 @@ def list_bundles(folder: Path | None = None) -> list[Path]:
     return list(found.values())
 
 
-def find_bundle(task: str, folder: Path | None = None) -> Path:
+def find_bundle(task: str, folder: Path | None = None, architecture: str | None = None) -> Path:
     """The bundle for a task. One's own come before the shipped ones; of several in a place, the highest version.
+
+    Parameters
+    ----------
+    architecture
+        Only bundles of this architecture; None: of any.
 
     Raises
     ------
     ModelError
         There is none.
     """
+    found = bundle_for(task, folder, architecture)
+    if found is None:
+        what = task.replace("_", " ") + (f" by {architecture}" if architecture else "")
+        raise ModelError(
+            f"No model for {what} was found.",
+            "Import one with 'ece models import FILE', or install the package with its models.",
+        )
+    return found
+
+
+def bundle_for(task: str, folder: Path | None = None, architecture: str | None = None) -> Path | None:
+    """As :func:`find_bundle`; None where there is none."""
     places = model_folders(folder)
     fitting = []
     for path in list_bundles(folder):
@@ -99,14 +116,9 @@ def find_bundle(task: str, folder: Path | None = None) -> Path:
             spec = read_bundle(path)
         except ModelError:
             continue
-        if spec["task"] == task:
+        if spec["task"] == task and architecture in (None, spec["architecture"]):
             fitting.append(((-places.index(path.parent), _version_key(spec["version"])), path))
-    if not fitting:
-        raise ModelError(
-            f"No model for {task.replace('_', ' ')} was found.",
-            "Import one with 'ece models import FILE', or install the package with its models.",
-        )
-    return max(fitting, key=lambda row: row[0])[1]
+    return max(fitting, key=lambda row: row[0])[1] if fitting else None
 
 
 def _version_key(version: str) -> tuple[int, ...]:

@@ -11,12 +11,14 @@ from ece_core.pipeline.heatmaps import heatmap_entry
 from ece_core.pipeline.networks import CLASSIFICATION, SEGMENTATION
 from ece_core.pipeline.options import AnalyzeOptions
 from ece_core.pipeline.patient import patient_summary
-from ece_core.pipeline.run import Run, load_networks, make_result, read_scan, write_whole
-from ece_core.pipeline.stages import STAGES, Report, silent
+from ece_core.pipeline.run import Run, load_networks, load_patient_networks, make_result, read_scan, write_whole
+from ece_core.pipeline.stages import EXPLANATIONS, STAGES, Report, silent
 from ece_core.pipeline.steps import (
     classify_lymph_nodes,
     explain_lymph_nodes,
     find_neck,
+    judge_contours,
+    judge_patient,
     measure_lymph_nodes,
     segment_lymph_nodes,
     separate_lymph_nodes,
@@ -55,11 +57,12 @@ def analyze(ct: Path, out: Path, options: AnalyzeOptions | None = None, report: 
         Raised by ``report``.
     """
     options = options or AnalyzeOptions()
-    stages = [stage.name for stage in STAGES if stage.name != "explain" or options.explain]
+    stages = [stage.name for stage in STAGES if stage.name not in EXPLANATIONS or options.explain]
     run = Run.start(options, stages, report)
     with new_result_folder(out) as folder:
         scan = read_scan(run, ct)
         unet, densenet = load_networks(run, SEGMENTATION, CLASSIFICATION)
+        load_patient_networks(run)
 
         # Where the lymph nodes are.
         region = find_neck(run, scan.volume)
@@ -71,11 +74,12 @@ def analyze(ct: Path, out: Path, options: AnalyzeOptions | None = None, report: 
         # What they are: measures, class and ECE probability of each, then of the patient.
         rows = with_detection(measure_lymph_nodes(run, scan.volume, instances), detection)
         lymph_nodes = classify_lymph_nodes(run, densenet, scan.volume, instances, rows)
-        patient = patient_summary(lymph_nodes, options.patient_model)
+        patient = patient_summary(lymph_nodes, options.patient_model, judge_patient(run, scan.volume))
 
-        # Why: one heatmap volume per method.
+        # Why: how far each outline is to be trusted, and one heatmap volume per method.
         heatmaps = {}
         if options.explain:
+            lymph_nodes = judge_contours(run, unet, scan.volume, instances, lymph_nodes)
             labels = [lymph_node.label for lymph_node in lymph_nodes if not lymph_node.not_evaluable]
             heatmaps = explain_lymph_nodes(run, densenet, scan.volume, instances, labels, options.explain)
 

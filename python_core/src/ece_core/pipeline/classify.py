@@ -16,14 +16,23 @@ from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.pipeline.networks import CLASSIFICATION
 from ece_core.pipeline.options import AnalyzeOptions
 from ece_core.pipeline.patient import patient_summary
-from ece_core.pipeline.run import Run, labels_of, load_networks, make_result, read_scan, write_whole
+from ece_core.pipeline.run import (
+    Run,
+    labels_of,
+    load_networks,
+    load_patient_networks,
+    make_result,
+    read_scan,
+    write_whole,
+)
 from ece_core.pipeline.stages import Report, silent
-from ece_core.pipeline.steps import classify_lymph_nodes, measure_lymph_nodes, with_source
+from ece_core.pipeline.steps import classify_lymph_nodes, judge_patient, measure_lymph_nodes, with_source
 
 if TYPE_CHECKING:
     from ece_core.export.result import Result
 
-CLASSIFY_STAGES = ("read", "load_models", "measure", "classify", "write")
+CLASSIFY_STAGES = ("read", "load_models", "measure", "classify", "judge_patient", "write")
+RECLASSIFY_STAGES = ("read", "load_models", "measure", "classify")
 
 
 def classify(
@@ -60,8 +69,10 @@ def classify(
         scan = read_scan(run, ct)
         instances = read_instances(run, mask, scan, roi_names)
         _warn_of_pieces(run, instances, labels_of(instances))
+        load_patient_networks(run)
         lymph_nodes = _classified(run, scan.volume, instances)
-        result = make_result(run, scan, lymph_nodes, patient_summary(lymph_nodes, run.options.patient_model))
+        patient = patient_summary(lymph_nodes, run.options.patient_model, judge_patient(run, scan.volume))
+        result = make_result(run, scan, lymph_nodes, patient)
         return write_whole(run, folder, result, instances, {}, scan)
 
 
@@ -80,7 +91,7 @@ def reclassify(
     EmptyMaskError
         The mask does not hold the label.
     """
-    run = Run.start(options or AnalyzeOptions(), CLASSIFY_STAGES[:-1], report)
+    run = Run.start(options or AnalyzeOptions(), RECLASSIFY_STAGES, report)
     scan = read_scan(run, ct)
     instances = read_instances(run, mask, scan)
     one = np.where(instances.array == label, instances.array, 0)

@@ -14,6 +14,7 @@ import numpy as np
 from ece_core.classes import CLASS_NAMES, LABEL_VALUES
 from ece_core.errors import ModelError
 from ece_core.geometry import Volume
+from ece_core.lymph_nodes.patient_networks import PATIENT_NETWORKS
 
 if TYPE_CHECKING:
     from ece_core.models import Bundle
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SEGMENTATION = "lymph_node_segmentation"
 CLASSIFICATION = "lymph_node_classification"
+PATIENT_ECE = "patient_ece"
 
 
 def choose_device(name: str) -> str:
@@ -36,7 +38,30 @@ def load(task: str, folder: Path | None) -> Bundle:
     _need_torch()
     from ece_core.models import find_bundle
 
-    path = Path(find_bundle(task, folder))
+    return _load(find_bundle(task, folder))
+
+
+def load_patient_networks(folder: Path | None, wanted: str) -> dict[str, Bundle]:
+    """By name, those of PATIENT_NETWORKS of which there is a bundle.
+
+    Raises
+    ------
+    ModelError
+        There is none of the ``wanted`` one.
+    """
+    _need_torch()
+    from ece_core.models import bundle_for, find_bundle
+
+    found = {}
+    for name, network in PATIENT_NETWORKS.items():
+        find = find_bundle if name == wanted else bundle_for
+        path = find(PATIENT_ECE, folder, network.architecture)
+        if path is not None:
+            found[name] = _load(path)
+    return found
+
+
+def _load(path: Path) -> Bundle:
     with _LOADING:
         return _loaded(path, (path / "model.json").stat().st_mtime_ns)
 
@@ -44,7 +69,7 @@ def load(task: str, folder: Path | None) -> Bundle:
 _LOADING = Lock()  # the worker's warm-up and its first run may both want a network
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=6)
 def _loaded(path: Path, changed_ns: int) -> Bundle:
     from ece_core.models import load_bundle
 
@@ -116,11 +141,43 @@ def classify(bundle: Bundle, ct: Volume, instances: Volume, label: int, device: 
     return node_classifier.classify(bundle, ct, instances, label, device)
 
 
+def judge_patient(bundle: Bundle, ct: Volume, device: str) -> dict[str, Any]:
+    """{ece_probability}, and of GMGENet {box: {center_lps_mm, size_mm, axes_lps}}: where it looked.
+
+    Raises
+    ------
+    InputError
+        The scan does not show what the network needs.
+    """
+    if bundle.spec["architecture"] == PATIENT_NETWORKS["gmgenet"].architecture:
+        from ece_core.explain import gmgenet
+
+        network: Any = bundle.network.to(device)
+        answer = gmgenet.judge_patient(network, ct, bundle.spec["input"], bundle.spec["gradcam_layer"])
+        return {"ece_probability": answer.ece_probability, "box": answer.box()}
+    from ece_core.models import dual_swin_unetr
+
+    return {"ece_probability": dual_swin_unetr.answer(bundle, ct, device).probability}
+
+
 def block_mm(bundle: Bundle) -> tuple[float, float, float]:
     """Extent of what the classifier sees, along (S, A, L)."""
     from ece_core.models import node_classifier
 
     return node_classifier.block_mm(bundle)
+
+
+def contour_quality(
+    bundle: Bundle, ct: Volume, instances: Volume, label: int, device: str
+) -> dict[str, Any]:
+    """{risk, score} of the outline that the segmentation drew; both None, with a reason, where nothing was fitted."""
+    from ece_core.explain import contour
+    from ece_core.explain.contour_quality import NO_FIT, ContourQuality, not_judged
+
+    fit = ContourQuality.load(bundle.folder) if bundle.folder is not None else None
+    if fit is None or fit.network_sha256 != bundle.sha256:
+        return not_judged(NO_FIT)
+    return contour.contour_quality(bundle, fit, ct, instances, label, device)
 
 
 def heatmaps(

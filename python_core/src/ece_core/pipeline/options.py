@@ -26,7 +26,9 @@ class AnalyzeOptions:
     explain
         Explanation methods, keys of EXPLANATION_TITLES; empty: no heatmaps.
     patient_model
-        How lymph nodes become one patient probability, one of PATIENT_MODELS; the others stand beside it in the result.
+        Whose probability is the patient's, one of PATIENT_MODELS: a rule over the lymph nodes, a network that judges
+        the scan as a whole, or ``"none"``: the default rule, and no such network is asked. The others stand beside it
+        in the result.
     series_uid
         Which series of a DICOM folder that holds several.
     full_search

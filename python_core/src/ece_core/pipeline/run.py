@@ -15,6 +15,7 @@ from ece_core.io import Scan, read_ct
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.pipeline import networks
 from ece_core.pipeline.options import AnalyzeOptions
+from ece_core.pipeline.patient import NO_NETWORK
 from ece_core.pipeline.stages import Report, StageClock
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Run:
     device: str = ""
     warnings: list[str] = field(default_factory=list)
     bundles: list[Bundle] = field(default_factory=list)
+    patient_networks: dict[str, Bundle] = field(default_factory=dict)
     search: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -65,10 +67,20 @@ def load_networks(run: Run, *tasks: str) -> list[Bundle]:
     """Chooses the device and loads one network per task (at once when they are still loaded)."""
     with run.clock.stage("load_models") as tell:
         run.device = networks.choose_device(run.options.device)
+        found = []
         for done, task in enumerate(tasks, start=1):
-            run.bundles.append(networks.load(task, run.options.models))
+            found.append(networks.load(task, run.options.models))
             tell(done / len(tasks))
-    return list(run.bundles)
+    run.bundles.extend(found)
+    return found
+
+
+def load_patient_networks(run: Run) -> None:
+    """Those that judge the patient as a whole, as far as there are bundles of them; none if none is to be asked."""
+    wanted = run.options.patient_model
+    if wanted != NO_NETWORK:
+        run.patient_networks = networks.load_patient_networks(run.options.models, wanted)
+        run.bundles.extend(run.patient_networks.values())
 
 
 def labels_of(instances: Volume) -> list[int]:

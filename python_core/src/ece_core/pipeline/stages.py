@@ -28,9 +28,12 @@ STAGES = (
     Stage("instances", "Separate lymph nodes", 2),
     Stage("measure", "Measure lymph nodes", 3),
     Stage("classify", "Classify lymph nodes", 5),
+    Stage("judge_patient", "Judge the patient as a whole", 6),
+    Stage("contours", "Judge the outlines", 4),
     Stage("explain", "Explain the classes", 10),
     Stage("write", "Write the result", 4),
 )
+EXPLANATIONS = ("contours", "explain")  # done only when explanations are asked for
 STAGE_TITLES = {stage.name: stage.title for stage in STAGES}
 _WEIGHTS = {stage.name: stage.weight for stage in STAGES}
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ece_core.classes import LABEL_VALUES
+from ece_core.errors import InputError
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.lymph_nodes.not_evaluable import TOO_LARGE, exceeds, not_evaluable
+from ece_core.lymph_nodes.patient_networks import title_of
 from ece_core.pipeline import networks
 from ece_core.pipeline.detection import confident, probabilities_at
 from ece_core.pipeline.heatmaps import on_grid_of, paste_heatmaps
@@ -125,6 +127,27 @@ def _judged(row: dict, answer: dict) -> LymphNode:
     )
 
 
+def judge_patient(run: Run, ct: Volume) -> dict[str, dict]:
+    """What each network says that judges the patient from the scan as a whole; a scan that it refuses is warned about.
+
+    Returns
+    -------
+    dict
+        By name {ece_probability, box}, as :func:`ece_core.pipeline.networks.judge_patient` gives it.
+    """
+    said = {}
+    with run.clock.stage("judge_patient") as tell:
+        for done, (name, bundle) in enumerate(run.patient_networks.items(), start=1):
+            try:
+                said[name] = _on_device(
+                    run, "judging the patient", lambda device, it=bundle: networks.judge_patient(it, ct, device)
+                )
+            except InputError as refusal:
+                run.warn(f"{title_of(name)} did not judge the patient. {refusal.problem}")
+            tell(done / len(run.patient_networks))
+    return said
+
+
 def _not_judged(row: dict, answer: dict, reasons: tuple[str, ...]) -> LymphNode:
     """N, or metastatic of which nothing is said about ENE (also ECE)."""
     negative = answer["class_probabilities"]["N"]
@@ -154,6 +177,23 @@ def class_from_segmentation(
 def most_probable(probabilities: dict[str, float]) -> str:
     """The class with the largest probability; of equal ones the more serious, so that none is played down."""
     return max(probabilities, key=lambda name: (probabilities[name], LABEL_VALUES[name]))
+
+
+def judge_contours(
+    run: Run, bundle: Bundle, ct: Volume, instances: Volume, lymph_nodes: Sequence[LymphNode]
+) -> list[LymphNode]:
+    """The same lymph nodes with the risk that the segmentation's outline is a bad one."""
+    judged = []
+    with run.clock.stage("contours") as tell:
+        for done, node in enumerate(lymph_nodes, start=1):
+            quality = _on_device(
+                run,
+                "judging an outline",
+                lambda device, label=node.label: networks.contour_quality(bundle, ct, instances, label, device),
+            )
+            judged.append(replace(node, contour_quality=quality))
+            tell(done / len(lymph_nodes))
+    return judged
 
 
 def explain_lymph_nodes(
