@@ -14,6 +14,8 @@ ORDER = (
     ("errors", "classes"),
     ("geometry",),
     ("io",),
+    ("privacy",),
+    ("pacs",),
     ("preprocessing",),
     ("simulate",),
     ("models",),
@@ -35,7 +37,9 @@ APART = {("training", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "t
 LOAD_TORCH = {"models", "explain", "training"}
 LOAD_SLICER = {"scene", "web"}
 HEAVY = {"torch", "monai", "captum", "torchvision"}
-LIGHT_PACKAGES = ("io", "lymph_nodes", "export", "scene", "worker", "cli", "pipeline", "worker.supervisor", "cli.main")
+LIGHT_PACKAGES = (
+    "io", "lymph_nodes", "export", "review", "scene", "worker", "cli", "pipeline", "worker.supervisor", "cli.main",
+)  # fmt: skip
 
 
 def modules() -> list[Path]:

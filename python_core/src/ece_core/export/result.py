@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass, field, fields
@@ -104,6 +105,11 @@ class Result:
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged() from error
+
+
+def fingerprint(result: Result) -> str:
+    """SHA-256 of its text: the same for the same result, wherever its folder lies."""
+    return hashlib.sha256(result.to_json().encode()).hexdigest()
 
 
 def read_result(folder: Path) -> Result:

@@ -6,11 +6,10 @@ folder again is noticed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ece_core.export.result import Result
+from ece_core.export.result import Result, fingerprint
 
 if TYPE_CHECKING:
     import slicer
@@ -21,11 +20,6 @@ VOLUME, SEGMENTATION, TABLE = "ECE.Volume", "ECE.Segmentation", "ECE.Table"  # r
 
 def heatmap_role(method: str) -> str:
     return f"ECE.Heatmap.{method}"
-
-
-def fingerprint(result: Result) -> str:
-    """The same for the same result, wherever its folder lies."""
-    return hashlib.sha256(result.to_json().encode()).hexdigest()
 
 
 def add_record(name: str, result: Result) -> slicer.vtkMRMLTextNode:
