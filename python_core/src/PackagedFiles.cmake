@@ -154,6 +154,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/lymph_nodes/__init__.py
   ece_core/lymph_nodes/axial_sections.py
   ece_core/lymph_nodes/feret.py
+  ece_core/lymph_nodes/grow_from_click.py
   ece_core/lymph_nodes/instances.py
   ece_core/lymph_nodes/levels.py
   ece_core/lymph_nodes/long_axis.py
@@ -164,6 +165,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/lymph_nodes/patient_networks.py
   ece_core/lymph_nodes/patient_rules.py
   ece_core/lymph_nodes/signed_distance.py
+  ece_core/lymph_nodes/split_in_two.py
   ece_core/models/__init__.py
   ece_core/models/body_tiles.py
   ece_core/models/bundle.py
@@ -232,6 +234,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/review/opinion.py
   ece_core/review/outline.py
   ece_core/review/outline_measures.py
+  ece_core/review/outline_tools.py
   ece_core/review/review_file.py
   ece_core/review/rows.py
   ece_core/review/session.py
