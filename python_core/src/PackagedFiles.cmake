@@ -247,6 +247,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/scene/heatmap_colors.py
   ece_core/scene/heatmap_file.py
   ece_core/scene/jump.py
+  ece_core/scene/network_box.py
   ece_core/scene/ras.py
   ece_core/scene/record.py
   ece_core/scene/result_nodes.py

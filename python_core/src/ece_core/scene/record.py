@@ -22,6 +22,10 @@ def heatmap_role(method: str) -> str:
     return f"ECE.Heatmap.{method}"
 
 
+def box_role(network: str) -> str:
+    return f"ECE.Box.{network}"
+
+
 def add_record(name: str, result: Result) -> slicer.vtkMRMLTextNode:
     """Add the text node; it refers to no node yet."""
     import slicer

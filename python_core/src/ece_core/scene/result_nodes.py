@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ece_core.errors import InputError
 from ece_core.export.result import Result, read_result
 from ece_core.export.seg_nrrd import Segment, read_seg_nrrd
 from ece_core.geometry import Volume
+from ece_core.lymph_nodes.patient_networks import title_of
 from ece_core.scene.fit import check_fit
 from ece_core.scene.heatmap import add_heatmap, show_heatmap
 from ece_core.scene.heatmap_file import read_heatmap
-from ece_core.scene.record import SEGMENTATION, TABLE, VOLUME, add_record, find_record, heatmap_role, records
+from ece_core.scene.network_box import add_box, box_to_ras
+from ece_core.scene.record import SEGMENTATION, TABLE, VOLUME, add_record, box_role, find_record, heatmap_role, records
 from ece_core.scene.segmentation import add_segmentation, check_segments
 from ece_core.scene.subject_hierarchy import place_beside
 from ece_core.scene.table import add_table
@@ -39,6 +42,8 @@ class ResultNodes:
         What `result.json` says.
     was_loaded
         The same result was in the scene already: these are its nodes, with whatever the user did to them.
+    boxNodes
+        Where networks that judge the patient looked, by their names.
     """
 
     segmentationNode: slicer.vtkMRMLSegmentationNode
@@ -46,6 +51,7 @@ class ResultNodes:
     tableNode: slicer.vtkMRMLTableNode
     result: Result
     was_loaded: bool = False
+    boxNodes: dict[str, slicer.vtkMRMLMarkupsROINode] = field(default_factory=dict)
 
 
 def load_result(folder: Path | str, volumeNode: slicer.vtkMRMLVolumeNode | None = None) -> ResultNodes:
@@ -116,8 +122,19 @@ def _read(folder: Path) -> _Files:
     result = read_result(folder)
     instances, segments = read_seg_nrrd(folder / "lymph_nodes.seg.nrrd")
     check_segments(segments, result.lymph_nodes)
+    _check_boxes(result)
     heatmaps = {entry["method"]: read_heatmap(folder / entry["file"]) for entry in result.heatmaps}
     return _Files(result, instances, segments, heatmaps)
+
+
+def _check_boxes(result: Result) -> None:
+    try:
+        for box in result.patient.get("boxes", {}).values():
+            box_to_ras(box)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "The result holds a box that cannot be drawn.", "Run the analysis again; result.json was changed."
+        ) from error
 
 
 def _add_missing(recordNode: slicer.vtkMRMLTextNode, files: _Files) -> None:
@@ -134,6 +151,9 @@ def _add_missing(recordNode: slicer.vtkMRMLTextNode, files: _Files) -> None:
             added[role] = add_heatmap(
                 _name(entry.get("title") or entry["method"]), files.heatmaps[entry["method"]], entry
             )
+    for network, box in result.patient.get("boxes", {}).items():
+        if recordNode.GetNodeReference(box_role(network)) is None:
+            added[box_role(network)] = add_box(_name(f"{title_of(network)} box"), network, box)
     if recordNode.GetNodeReference(TABLE) is None:
         added[TABLE] = add_table(_name("Lymph node table"), result.lymph_nodes)
     for role, node in added.items():
@@ -148,12 +168,14 @@ def _nodes_of(recordNode: slicer.vtkMRMLTextNode, result: Result, was_loaded: bo
     heatmaps = {
         entry["method"]: recordNode.GetNodeReference(heatmap_role(entry["method"])) for entry in result.heatmaps
     }
+    boxes = {network: recordNode.GetNodeReference(box_role(network)) for network in result.patient.get("boxes", {})}
     return ResultNodes(
         segmentationNode=recordNode.GetNodeReference(SEGMENTATION),
         heatmapNodes={method: node for method, node in heatmaps.items() if node is not None},
         tableNode=recordNode.GetNodeReference(TABLE),
         result=result,
         was_loaded=was_loaded,
+        boxNodes={network: node for network, node in boxes.items() if node is not None},
     )
 
 

@@ -12,6 +12,7 @@ from ece_core.export.seg_nrrd import SLICER_STATUS, Segment
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.scene.ras import ijk_to_ras, image_of
+from ece_core.scene.terminologies import load_terminologies
 
 if TYPE_CHECKING:
     import slicer
@@ -42,6 +43,7 @@ def add_segmentation(
     """
     import slicer
 
+    load_terminologies()
     segmentationNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     segmentationNode.SetDescription(f"Lymph nodes outlined by ECEDetector. {RESEARCH_USE_ONLY}")
     _set_reference_geometry(segmentationNode, instances, volumeNode)

@@ -39,6 +39,7 @@ NUMBERS = (
 )
 LAST_TEXTS = (
     Column("certainty", "certainty", description="Classes that fit; or why ENE (also ECE) cannot be judged"),
+    Column("contour_risk", "contour_risk", description="Risk that the outline is among the worst (research use)"),
     Column("source", "source", description="Who drew the outline"),
     Column("status", "status", description="What the reader decided"),
 )
