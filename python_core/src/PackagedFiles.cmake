@@ -103,6 +103,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/export/result_folder.py
   ece_core/export/seg_nrrd.py
   ece_core/export/terminology.py
+  ece_core/export/terminology_contexts.py
   ece_core/geometry.py
   ece_core/io/__init__.py
   ece_core/io/ct_series_writer.py
@@ -254,6 +255,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/scene/segmentation.py
   ece_core/scene/subject_hierarchy.py
   ece_core/scene/table.py
+  ece_core/scene/terminologies.py
   ece_core/simulate/__init__.py
   ece_core/simulate/anatomy.py
   ece_core/simulate/baselines.py
@@ -339,5 +341,7 @@ set(ECE_CORE_SCRIPTS
 )
 set(ECE_CORE_RESOURCES
   ece_core/export/report.css
+  ece_core/export/terminologies/AnatomicRegionAndModifier-LNECE.term.json
+  ece_core/export/terminologies/SegmentationCategoryTypeModifier-LNECE.term.json
   ece_core/py.typed
 )

@@ -54,7 +54,7 @@ def test_the_header_says_what_slicer_reads(tmp_path):
     assert header["Segment0_Tags"] == (
         "TerminologyEntry:Segmentation category and type - DICOM master list"
         "~SCT^49755003^Morphologically Altered Structure~SCT^14799000^Neoplasm, Secondary~^^"
-        "~Anatomic codes - DICOM master list~SCT^245321008^Upper jugular lymph node~SCT^7771000^Left|"
+        "~Anatomic codes - neck levels (ECEDetector)~SCT^245321008^Upper jugular lymph node~SCT^7771000^Left|"
         "Segmentation.Status:notstarted|DICOM.SegmentAlgorithmType:AUTOMATIC|"
         "DICOM.SegmentAlgorithmName:ECEDetector 0.1.0 (unet 1.0.0)|ECE.Class:ENE|ECE.Status:new|"
     )

@@ -2,6 +2,7 @@
 
 Sources: DICOM PS3.16 CID 7600 (lymph node anatomic regions) and CID 244 (laterality); Slicer's
 "DICOM master list" contexts, which hold the lymph node, secondary neoplasm, neck, left and right.
+Ours hold what they lack: neck levels, and ENE (terminology_contexts.py).
 The mapping of neck levels to lymph node groups is a reading of the terms: level VI has no single code and
 level VII none, both are then "cervical lymph node". No code exists for ENE (also ECE): in a SEG it stands in the
 segment's name and description, in an SR under codes of our own scheme, ``99LNECE`` (docs/dicom.md lists them).
@@ -69,7 +70,7 @@ HEATMAP = Code("HEATMAP", OWN_SCHEME, "Heatmap of one lymph node's class, scaled
 NECK_LEVELS = ("IA", "IB", "II", "III", "IV", "V", "VI", "VII")
 
 CATEGORY_CONTEXT = "Segmentation category and type - DICOM master list"
-REGION_CONTEXT = "Anatomic codes - DICOM master list"
+REGION_CONTEXT = "Anatomic codes - neck levels (ECEDetector)"  # ours: Slicer's master list has no neck levels
 
 
 def category_and_type(lymph_node: LymphNode) -> tuple[Code, Code]:
@@ -93,7 +94,11 @@ def level_modifier(lymph_node: LymphNode) -> Code | None:
     """The neck level in words (AAO-HNS), which no coding scheme has: it stands beside the lymph node group."""
     level = lymph_node.level or ""
     known = level if level in NECK_LEVELS else level.rstrip("ABC")
-    return Code(f"LN-{level}", OWN_SCHEME, f"Neck level {level}") if known in NECK_LEVELS else None
+    return own_level(level) if known in NECK_LEVELS else None
+
+
+def own_level(level: str) -> Code:
+    return Code(f"LN-{level}", OWN_SCHEME, f"Neck level {level}")
 
 
 def evaluations(lymph_node: LymphNode) -> list[tuple[Code, Code]]:
