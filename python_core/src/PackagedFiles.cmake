@@ -33,6 +33,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/evaluation/cross_validation.py
   ece_core/evaluation/delong.py
   ece_core/evaluation/evaluated_cohort.py
+  ece_core/evaluation/explanation_table.py
   ece_core/evaluation/extents.py
   ece_core/evaluation/figure_table.py
   ece_core/evaluation/froc.py
@@ -56,6 +57,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/evaluation/voxels.py
   ece_core/explain/__init__.py
   ece_core/explain/accumulation.py
+  ece_core/explain/capsule_repair.py
   ece_core/explain/class_activation.py
   ece_core/explain/classifier.py
   ece_core/explain/completeness.py
@@ -63,6 +65,16 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/deep_lift.py
   ece_core/explain/display.py
   ece_core/explain/engine.py
+  ece_core/explain/faithfulness/__init__.py
+  ece_core/explain/faithfulness/breach.py
+  ece_core/explain/faithfulness/correlation.py
+  ece_core/explain/faithfulness/curves.py
+  ece_core/explain/faithfulness/figures.py
+  ece_core/explain/faithfulness/lymph_node.py
+  ece_core/explain/faithfulness/pointing_game.py
+  ece_core/explain/faithfulness/randomization.py
+  ece_core/explain/faithfulness/repeatability.py
+  ece_core/explain/faithfulness/shell.py
   ece_core/explain/gmgenet.py
   ece_core/explain/grad_cam.py
   ece_core/explain/grad_cam_plus_plus.py
@@ -76,12 +88,14 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/layer.py
   ece_core/explain/lrp.py
   ece_core/explain/lymph_node.py
+  ece_core/explain/lymph_node_repair.py
   ece_core/explain/methods.py
   ece_core/explain/norms.py
   ece_core/explain/occlusion.py
   ece_core/explain/operations.py
   ece_core/explain/patterns.py
   ece_core/explain/rectifiers.py
+  ece_core/explain/sectors.py
   ece_core/explain/settings.py
   ece_core/explain/smooth_grad.py
   ece_core/explain/stored_tensors.py
@@ -176,6 +190,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/dense_trunk.py
   ece_core/models/device.py
   ece_core/models/dual_swin_unetr.py
+  ece_core/models/edited_crop.py
   ece_core/models/folding.py
   ece_core/models/gmgenet.py
   ece_core/models/import_nnunet.py

@@ -14,6 +14,7 @@ from ece_core.explain.heatmap import to_heatmap, to_signed_map
 from ece_core.explain.hr_cam import HRCam
 from ece_core.explain.patterns import Patterns
 from ece_core.explain.settings import Settings
+from ece_core.explain.target import Target
 
 OCCLUSION_WINDOW = (5, 8, 8)  # voxels: 6 mm; boxes side by side, about 300 forward passes per lymph node
 INTEGRATION_GAP = 0.1  # of the score's change may be missing in integrated gradients of 32 steps; more is refused
@@ -22,7 +23,7 @@ INTEGRATION_GAP = 0.1  # of the score's change may be missing in integrated grad
 def explain_lymph_node(
     network: nn.Module,
     x: np.ndarray,
-    target: int,
+    target: Target,
     methods: Sequence[str],
     device: str,
     layer: str | None = None,
@@ -30,7 +31,7 @@ def explain_lymph_node(
     folder: Path | None = None,
     signed: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Heatmaps of one lymph node's score for one class.
+    """Heatmaps of one lymph node's score.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def explain_lymph_node(
         (c, k, j, i) float32, the classifier's input: the CT in one window or more; the last channel tells where the
         lymph node is.
     target
-        Index of the class.
+        Index of the class, or what :func:`ece_core.explain.target.log_odds` gives.
     methods, layer
         As in :func:`ece_core.explain.explain_classifier`.
     seen
@@ -59,7 +60,7 @@ def explain_lymph_node(
     """
     batch = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))[None].to(device)
     settings = Settings(
-        baseline=_without_ct(batch),
+        baseline=without_ct(batch),
         tolerance=INTEGRATION_GAP,
         window=OCCLUSION_WINDOW,
         stride=OCCLUSION_WINDOW,
@@ -74,7 +75,7 @@ def explain_lymph_node(
     }
 
 
-def _without_ct(batch: torch.Tensor) -> torch.Tensor:
+def without_ct(batch: torch.Tensor) -> torch.Tensor:
     """The lymph node's place without any tissue: what integrated gradients, DeepLIFT and occlusion start from."""
     blank = torch.zeros_like(batch)
     if batch.shape[1] > 1:

@@ -78,6 +78,20 @@ def _seed_of_callable(logits: Tensor, target: Callable[[Tensor], Tensor]) -> Ten
         return seed.detach()
 
 
+def log_odds(class_index: int) -> Callable[[Tensor], Tensor]:
+    """A target: the logarithm of a class's odds against all others, summed over the batch.
+
+    One logit alone is not what a softmax answers with: adding a number to all logits changes no probability, but it
+    changes the explanation of each.
+    """
+
+    def score(logits: Tensor) -> Tensor:
+        others = [number for number in range(logits.shape[1]) if number != class_index]
+        return (logits[:, class_index] - torch.logsumexp(logits[:, others], dim=1)).sum()
+
+    return score
+
+
 @dataclass(frozen=True, eq=False)
 class Voxels:
     """A set of voxels of a segmentation network's output, each a score of its own: the logit of one class there.

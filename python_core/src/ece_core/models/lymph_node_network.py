@@ -43,6 +43,7 @@ class LymphNodeNetwork(nn.Module):
             self.size_blind = size_blind
             seen += 2 * sum(size_blind.widths)  # type: ignore[arg-type]
         self.signs = nn.ModuleList(nn.Conv3d(width, 1, 1) for width in widths)
+        self.evidence = nn.Identity()  # what of the signs is pooled, by a name that a class activation map can ask for
         self.head = nn.Sequential(
             nn.Linear(seen, hidden), nn.ReLU(), nn.Dropout(0.2), nn.Linear(hidden, out_channels)
         )
@@ -69,7 +70,7 @@ class LymphNodeNetwork(nn.Module):
         """Logits (n, classes), and logits (n, 1, k/2, j/2, i/2) that a voxel shows a sign of a breach."""
         maps = self.feature_maps(x)
         signs = self._signs(maps)
-        looks = [*maps, torch.relu(signs - LEAST_SIGN_LOGIT)]
+        looks = [*maps, self.evidence(torch.relu(signs - LEAST_SIGN_LOGIT))]
         if hasattr(self, "size_blind"):
             looks += self.size_blind(x)
         return self.head(torch.cat([_pooled(each) for each in looks], dim=1)), signs
