@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 NO_TORCH := .venv-slicer512
+READERS := .venv-readers
 ONLY ?=
 export HF_HUB_OFFLINE := 1
 export QT_QPA_PLATFORM := offscreen
@@ -24,7 +25,7 @@ $(VENV)/ready: constraints.txt python_core/pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q --upgrade pip
-	$(RUN) -m pip install -q -c constraints.txt -e "./python_core[analysis,cpu,test,dev]" \
+	$(RUN) -m pip install -q -c constraints.txt -e "./python_core[analysis,cpu,pacs,test,dev]" \
 		slicer-core "trame-slicer[standalone]" PySide6_Essentials
 	touch $@
 
@@ -34,6 +35,13 @@ $(NO_TORCH)/ready: Testing/mrml/requirements-5.12.txt python_core/pyproject.toml
 	$(NO_TORCH)/bin/python -m pip install -q --upgrade pip
 	$(NO_TORCH)/bin/python -m pip install -q -r Testing/mrml/requirements-5.12.txt
 	$(NO_TORCH)/bin/python -m pip install -q --no-deps -e ./python_core
+	touch $@
+
+# Readers of DICOM that tests ask for a second opinion, and that need other versions than ours.
+$(READERS)/ready: Testing/dicom/requirements-readers.txt
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/python -m pip install -q --upgrade pip
+	$(READERS)/bin/python -m pip install -q -r Testing/dicom/requirements-readers.txt
 	touch $@
 
 .PHONY: system
@@ -47,7 +55,7 @@ lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 
-test: setup $(NO_TORCH)/ready system lint
+test: setup $(NO_TORCH)/ready $(READERS)/ready system lint
 	$(RUN) -m pytest python_core/tests
 	$(RUN) -m pytest Testing
 	$(NO_TORCH)/bin/python -m pytest Testing/mrml
@@ -62,4 +70,4 @@ package-lists:
 	$(PYTHON) Testing/panel/list_packaged_files.py
 
 clean:
-	rm -rf $(VENV) $(NO_TORCH) build demo
+	rm -rf $(VENV) $(NO_TORCH) $(READERS) build demo

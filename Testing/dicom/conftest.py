@@ -1,32 +1,15 @@
 """Synthetic series in three orientations, and the tools of others that read what we write."""
 
-import shutil
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from ece_core.geometry import Volume, affine_from
 from ece_core.io import read_ct, write_ct_series
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from orientations import DIRECTIONS
+from other_readers import DCMQI, of_dcmqi, of_debian
 
 SHAPE_KJI = (14, 40, 36)
 SPACING_MM = (2.5, 0.9, 0.8)
-
-
-def rotation(x_deg: float, y_deg: float, z_deg: float) -> np.ndarray:
-    x, y, z = np.deg2rad([x_deg, y_deg, z_deg])
-    about_x = [[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]]
-    about_y = [[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]]
-    about_z = [[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]]
-    return np.array(about_z) @ about_y @ about_x
-
-
-DIRECTIONS = {
-    "plain": np.eye(3),
-    "flipped": np.diag([-1.0, 1.0, -1.0]),  # feet first: columns run to the right, slices to the feet
-    "oblique": rotation(17, -9, 5),
-}
 
 
 @pytest.fixture(params=list(DIRECTIONS))
@@ -61,24 +44,20 @@ def lymph_nodes() -> tuple[LymphNode, ...]:
 
 @pytest.fixture
 def dciodvfy() -> str:
-    tool = Path("/usr/bin/dciodvfy")
-    if not tool.exists():
-        pytest.skip("dciodvfy is absent: apt-get install dicom3tools")
-    return str(tool)
+    return of_debian("dciodvfy", "dicom3tools")
+
+
+@pytest.fixture(params=DCMQI)
+def dcmqi(request):
+    """A program of dcmqi by its name: of the newest version, and of that which Slicer bundles."""
+    return lambda name: of_dcmqi(name, request.param)
 
 
 @pytest.fixture
-def segimage2itkimage() -> str:
-    return of_dcmqi("segimage2itkimage")
+def segimage2itkimage(dcmqi) -> str:
+    return dcmqi("segimage2itkimage")
 
 
 @pytest.fixture
-def tid1500reader() -> str:
-    return of_dcmqi("tid1500reader")
-
-
-def of_dcmqi(name: str) -> str:
-    tool = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-    if tool is None:
-        pytest.skip(f"{name} is absent: pip install dcmqi")
-    return tool
+def tid1500reader(dcmqi) -> str:
+    return dcmqi("tid1500reader")

@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 from ece_core.geometry import Volume
 from ece_core.io.rtstruct import read_rtstruct, write_rtstruct
+from other_readers import READERS
 
 
 @pytest.fixture
@@ -44,11 +45,10 @@ def plastimatch():
 @pytest.fixture
 def dcmrtstruct2nii():
     """It needs pydicom < 3, so it lives in an environment of its own."""
-    tool = os.environ.get("DCMRTSTRUCT2NII") or shutil.which("dcmrtstruct2nii")
+    tool = os.environ.get("DCMRTSTRUCT2NII") or shutil.which("dcmrtstruct2nii", path=str(READERS))
     if tool is None:
         pytest.skip(
-            "dcmrtstruct2nii is absent: install it with 'pydicom<3' into an environment of its own and set "
-            "DCMRTSTRUCT2NII to its script"
+            "dcmrtstruct2nii is absent: make .venv-readers/ready, or set DCMRTSTRUCT2NII to its script"
         )
     return lambda *arguments: subprocess.run([tool, *map(str, arguments)], check=True, capture_output=True, timeout=120)
 

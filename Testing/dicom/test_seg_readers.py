@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from ece_core.export.dicom_seg import write_dicom_seg
+from other_readers import put_on
 
 MODELS = ({"name": "lymph_node_unet", "version": "1.0.0", "task": "segmentation", "sha256": "a" * 64},)
 
@@ -17,17 +18,6 @@ def seg(tmp_path, scan, instances, lymph_nodes):
     path = tmp_path / "seg.dcm"
     assert write_dicom_seg(path, instances, lymph_nodes, scan.headers, MODELS) == ()
     return path
-
-
-def put_on(grid, image) -> np.ndarray:
-    """dcmqi crops to the segments: put each of its voxels where it lies in patient space."""
-    array = np.zeros(grid.shape, np.int64)
-    values = sitk.GetArrayFromImage(image)
-    points = [image.TransformIndexToPhysicalPoint([int(x) for x in index[::-1]]) for index in np.argwhere(values)]
-    index = grid.to_index(np.array(points))
-    assert np.abs(index - np.rint(index)).max() < 1e-3, "voxels lie between those of the CT"
-    array[tuple(np.rint(index).astype(int).T)] = values[values > 0]
-    return array
 
 
 def test_dcmqi_gives_the_instance_map_back_voxel_by_voxel(seg, instances, lymph_nodes, segimage2itkimage, tmp_path):

@@ -7,7 +7,14 @@ import pytest
 from drawn_patient import a_lymph_node
 from ece_core.classes import CLASS_COLORS
 from ece_core.export.terminology import NECK_LEVELS, category_and_type, region, terminology_entry
-from ece_core.export.terminology_contexts import FOLDER, REGION_FILE, SEGMENT_FILE, contexts, region_context, segment_context
+from ece_core.export.terminology_contexts import (
+    FOLDER,
+    REGION_FILE,
+    SEGMENT_FILE,
+    contexts,
+    region_context,
+    segment_context,
+)
 
 # segment-context-common-schema.json of dcmqi: additionalProperties is false everywhere.
 CODE = {"CodeValue", "CodeMeaning", "CodingSchemeDesignator", "recommendedDisplayRGBValue", "cid", "contextGroupName",
@@ -31,7 +38,7 @@ def coded(content, kind=None):
 
 
 def test_the_files_are_those_that_the_code_makes():
-    assert {path.name: path.read_text() for path in FOLDER.iterdir()} == contexts(), "run scripts/write_terminologies.py"
+    assert {path.name: path.read_text() for path in FOLDER.iterdir()} == contexts()  # scripts/write_terminologies.py
 
 
 @pytest.mark.parametrize("file", [SEGMENT_FILE, REGION_FILE])
