@@ -14,6 +14,8 @@ set(ECE_CORE_SCRIPTS
   ece_core/cli/export.py
   ece_core/cli/main.py
   ece_core/cli/models.py
+  ece_core/cli/pacs.py
+  ece_core/cli/pacs_arguments.py
   ece_core/cli/progress.py
   ece_core/cli/segment.py
   ece_core/cli/show_result.py
@@ -214,6 +216,19 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/tile_network.py
   ece_core/models/tiles.py
   ece_core/models/volume_densenet.py
+  ece_core/pacs/__init__.py
+  ece_core/pacs/connection.py
+  ece_core/pacs/credentials.py
+  ece_core/pacs/dicomweb.py
+  ece_core/pacs/dimse.py
+  ece_core/pacs/fetch.py
+  ece_core/pacs/instances.py
+  ece_core/pacs/query.py
+  ece_core/pacs/send.py
+  ece_core/pacs/server.py
+  ece_core/pacs/statuses.py
+  ece_core/pacs/tls.py
+  ece_core/pacs/transfer.py
   ece_core/pipeline/__init__.py
   ece_core/pipeline/analyze.py
   ece_core/pipeline/classify.py
@@ -245,6 +260,8 @@ set(ECE_CORE_SCRIPTS
   ece_core/preprocessing/soft_tissue.py
   ece_core/preprocessing/spline.py
   ece_core/preprocessing/window.py
+  ece_core/privacy/__init__.py
+  ece_core/privacy/owner_only.py
   ece_core/review/__init__.py
   ece_core/review/actions.py
   ece_core/review/opinion.py

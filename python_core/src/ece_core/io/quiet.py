@@ -36,17 +36,19 @@ LIBRARY_ERRORS = (
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Python warnings and the pydicom logger silent, and put both back as they were."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
+def quiet(*libraries: str) -> Iterator[None]:
+    """Keep Python warnings and the loggers of pydicom and of other libraries silent, and put all back as they were."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", *libraries)]
+    levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.CRITICAL + 1)  # the child loggers inherit the level
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)  # the child loggers inherit the level
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 @contextmanager
