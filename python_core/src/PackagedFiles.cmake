@@ -63,10 +63,13 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/class_activation.py
   ece_core/explain/classifier.py
   ece_core/explain/completeness.py
+  ece_core/explain/contour.py
+  ece_core/explain/contour_quality.py
   ece_core/explain/deconvnet.py
   ece_core/explain/deep_lift.py
   ece_core/explain/display.py
   ece_core/explain/engine.py
+  ece_core/explain/euler_profile.py
   ece_core/explain/faithfulness/__init__.py
   ece_core/explain/faithfulness/breach.py
   ece_core/explain/faithfulness/correlation.py
@@ -275,15 +278,18 @@ set(ECE_CORE_SCRIPTS
   ece_core/review/state.py
   ece_core/review/text.py
   ece_core/scene/__init__.py
+  ece_core/scene/ct_of_node.py
   ece_core/scene/fit.py
   ece_core/scene/heatmap.py
   ece_core/scene/heatmap_colors.py
   ece_core/scene/heatmap_file.py
   ece_core/scene/jump.py
   ece_core/scene/network_box.py
+  ece_core/scene/outlines.py
   ece_core/scene/ras.py
   ece_core/scene/record.py
   ece_core/scene/result_nodes.py
+  ece_core/scene/review.py
   ece_core/scene/segmentation.py
   ece_core/scene/subject_hierarchy.py
   ece_core/scene/table.py

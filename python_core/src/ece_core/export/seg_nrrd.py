@@ -95,6 +95,18 @@ def labels_of(instances: Volume) -> set[int]:
     return set(np.unique(instances.array[instances.array > 0]).tolist())  # np.unique of the whole grid takes seconds
 
 
+def segment_tags(lymph_node: LymphNode, algorithm: str) -> dict[str, str]:
+    """What Slicer keeps with a segment: terminology, status, who drew it, and our class and status."""
+    return {
+        "TerminologyEntry": terminology_entry(lymph_node),
+        "Segmentation.Status": SLICER_STATUS[lymph_node.status],
+        "DICOM.SegmentAlgorithmType": lymph_node.source,
+        "DICOM.SegmentAlgorithmName": algorithm,
+        "ECE.Class": lymph_node.class_name,
+        "ECE.Status": lymph_node.status,
+    }
+
+
 def _segmentation_pairs() -> dict[str, str]:
     return {
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
@@ -105,14 +117,7 @@ def _segmentation_pairs() -> dict[str, str]:
 
 def _segment_pairs(lymph_node: LymphNode, instances: Volume, algorithm: str) -> dict[str, str]:
     k, j, i = instances.shape
-    tags = {
-        "TerminologyEntry": terminology_entry(lymph_node),
-        "Segmentation.Status": SLICER_STATUS[lymph_node.status],
-        "DICOM.SegmentAlgorithmType": lymph_node.source,
-        "DICOM.SegmentAlgorithmName": algorithm,
-        "ECE.Class": lymph_node.class_name,
-        "ECE.Status": lymph_node.status,
-    }
+    tags = segment_tags(lymph_node, algorithm)
     return {
         "ID": lymph_node.id,
         "Name": segment_name(lymph_node),

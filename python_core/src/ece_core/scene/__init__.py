@@ -7,9 +7,11 @@ it is free. It never writes: the result folder is the AI's output, and no node m
 from ece_core.scene.heatmap import hide_heatmaps, show_heatmap
 from ece_core.scene.jump import jump_to_lymph_node
 from ece_core.scene.result_nodes import ResultNodes, load_result, results_in_scene
+from ece_core.scene.review import SceneReview
 
 __all__ = [
     "ResultNodes",
+    "SceneReview",
     "hide_heatmaps",
     "jump_to_lymph_node",
     "load_result",
