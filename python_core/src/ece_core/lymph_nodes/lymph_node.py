@@ -31,6 +31,9 @@ class LymphNode:
         ((k0, j0, i0), (k1, j1, i1)), half open, on the CT grid.
     mean_hu, sd_hu, necrosis_fraction
         Inside the mask.
+    contour_quality
+        {risk, score}: ``"low"``, ``"moderate"`` or ``"high"`` risk that the outline is among the worst, and the Dice to
+        expect; both None, beside a ``reason``, where they cannot be told. None: nobody asked.
     source
         Slicer's and DICOM's SegmentAlgorithmType: AUTOMATIC, SEMIAUTOMATIC or MANUAL.
     status
@@ -82,6 +85,11 @@ class LymphNode:
         if len(possible) == 1:
             return f"{possible[0]} only"
         return f"not sure: {', '.join(possible[:-1])} or {possible[-1]}"
+
+    @property
+    def contour_risk(self) -> str | None:
+        """Of :attr:`contour_quality`."""
+        return (self.contour_quality or {}).get("risk")
 
     def to_json(self) -> dict:
         """The node as `result.json` writes it; what was not computed is absent."""
