@@ -113,6 +113,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/export/dicom_seg.py
   ece_core/export/dicom_source.py
   ece_core/export/dicom_sr.py
+  ece_core/export/faithfulness_words.py
   ece_core/export/highdicom_volume.py
   ece_core/export/key_images.py
   ece_core/export/lymph_nodes_csv.py
@@ -120,6 +121,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/export/report.py
   ece_core/export/result.py
   ece_core/export/result_folder.py
+  ece_core/export/sector_figure.py
   ece_core/export/seg_nrrd.py
   ece_core/export/terminology.py
   ece_core/export/terminology_contexts.py
@@ -336,9 +338,9 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/gmgenet/batches.py
   ece_core/training/gmgenet/export.py
   ece_core/training/gmgenet/extraction.py
+  ece_core/training/gmgenet/one_number.py
   ece_core/training/gmgenet/patients.py
   ece_core/training/gmgenet/settings.py
-  ece_core/training/gmgenet/size_baseline.py
   ece_core/training/gmgenet/split.py
   ece_core/training/gmgenet/study.py
   ece_core/training/gmgenet/train.py

@@ -8,7 +8,7 @@ from ece_core.errors import ECEError
 from ece_core.explain import METHODS, fit_hr_cam, fit_patterns
 from ece_core.explain.lymph_node import explain_lymph_node
 from ece_core.models.lymph_node_densenet import LymphNodeDenseNet
-from ece_core.pipeline.explanation_guide import GUIDES
+from ece_core.pipeline.explanation_guide import CAPSULE_REPAIR, GUIDES
 from small_networks import voxels
 
 FITTED = ("pattern-signal", "pattern-attribution", "hr-cam")
@@ -61,7 +61,7 @@ def test_what_must_be_fitted_says_so(network, block, method):
 
 
 def test_every_method_has_its_guide_and_the_command_shows_it():
-    assert list(GUIDES) == list(METHODS)
+    assert list(GUIDES) == [*METHODS, CAPSULE_REPAIR]
     shown = " ".join(guide().split())
     for name, each in GUIDES.items():
         assert f" {name} " in shown and f"Shows {each.shows}; cannot {each.cannot}." in shown

@@ -10,6 +10,7 @@ import numpy as np
 from ece_core.export import report
 from ece_core.geometry import Volume, affine_from
 from ece_core.pipeline import networks
+from ece_core.pipeline.heatmaps import Heatmap
 
 BRIGHT_HU = 150
 
@@ -51,12 +52,14 @@ def classify(bundle, ct, instances, label, device):
     return {"class_probabilities": {"N": 0.0, "P": 1 - ene, "ENE": ene}, "ece_probability": ene}
 
 
-def heatmaps(bundle, ct, instances, label, methods, device):
-    """A block one voxel wider than the lymph node: 1 inside, 0 around."""
+def heatmaps(bundle, ct, instances, label, methods, device, with_network=False):
+    """A block one voxel wider than the lymph node: 1 inside, 0 around; half of it is said to lie on the shell."""
     where = np.argwhere(instances.array == label)
     start, stop = where.min(axis=0) - 1, where.max(axis=0) + 2
     block = Volume((instances.array == label).astype(np.float32), ct.affine).crop(tuple(start), tuple(stop))
-    return dict.fromkeys(methods, block)
+    figures = {"hottest_in_shell": 1.0, "shell_share": 0.5, "shell_focus": 2.0}
+    figures |= {"deletion_area": 0.2, "insertion_area": 0.8} if with_network else {}
+    return {method: Heatmap(block, {"faithfulness": figures}) for method in methods}
 
 
 def contour_quality(bundle, ct, instances, label, device):

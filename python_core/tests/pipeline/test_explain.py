@@ -38,6 +38,22 @@ def test_heatmap_of_one_lymph_node_covers_only_it(a_result_folder, a_ct_file):
     )  # the fake's block: one voxel more on each side
 
 
+def test_figures_stand_with_the_heatmap_by_lymph_node(a_result_folder, a_ct_file):
+    explain(a_ct_file, a_result_folder, "gradcam")
+    explain(a_ct_file, a_result_folder, "guided-backprop", "LN2", AnalyzeOptions(faithfulness=True))
+    first, second = read_result(a_result_folder).heatmaps
+    assert set(first["faithfulness"]) == {"LN1", "LN2"} and "correlation" not in first
+    assert "deletion_area" not in first["faithfulness"]["LN1"]
+    assert second["faithfulness"]["LN2"]["deletion_area"] == 0.2
+    assert second["correlation"] == {"gradcam": {"LN2": 1.0}}  # the fake's maps are the same
+
+
+def test_the_report_is_written_again(a_result_folder, a_ct_file):
+    (a_result_folder / "report.html").unlink()
+    explain(a_ct_file, a_result_folder, "gradcam")
+    assert (a_result_folder / "report.html").exists()
+
+
 def test_same_method_again_replaces_its_heatmap(a_result_folder, a_ct_file):
     for _ in range(2):
         explain(a_ct_file, a_result_folder, "gradcam")

@@ -85,12 +85,30 @@ def test_classify_and_explain_one_lymph_node(tiny_models):
     bundle = networks.load(networks.CLASSIFICATION, tiny_models)
     answer = networks.classify(bundle, ct, instances, 1, "cpu")
     assert sum(answer["class_probabilities"].values()) == pytest.approx(1)
-    maps = networks.heatmaps(bundle, ct, instances, 1, ("gradcam", "guided-backprop"), "cpu")
-    assert set(maps) == {"gradcam", "guided-backprop"}
+    asked = ("capsule-repair", "gradcam", "guided-backprop")
+    maps = networks.heatmaps(bundle, ct, instances, 1, asked, "cpu")
+    assert tuple(maps) == asked
+    repair = maps["capsule-repair"].figures["capsule_repair"]
+    assert repair["as_is"] == pytest.approx(answer["ece_probability"], abs=1e-4) and len(repair["sectors"]) == 10
+    assert set(maps["gradcam"].figures["faithfulness"]) <= {"hottest_in_shell", "shell_share", "shell_focus"}
     centre = ct.to_lps(np.argwhere(instances.array).mean(axis=0))
-    for volume in maps.values():
+    for heatmap in maps.values():
+        volume = heatmap.volume
         assert volume.array.dtype == np.float32 and volume.array.min() >= 0 and volume.array.max() <= 1 + 1e-6
         assert all(-0.5 <= c < n for c, n in zip(volume.to_index(centre), volume.shape, strict=True))
+
+
+@pytest.mark.slow
+def test_faithfulness_with_the_network(tiny_models):
+    ct = a_neck_ct()
+    instances = ct.with_array((ct.array == 400).astype(np.uint16))
+    bundle = networks.load(networks.CLASSIFICATION, tiny_models)
+    (heatmap,) = networks.heatmaps(bundle, ct, instances, 1, ("gradient-x-input",), "cpu", with_network=True).values()
+    figures = heatmap.figures["faithfulness"]
+    probability = networks.classify(bundle, ct, instances, 1, "cpu")["ece_probability"]
+    assert figures["deletion_curve"][0] == figures["insertion_curve"][-1] == pytest.approx(probability, abs=1e-4)
+    assert figures["deletion_curve"][-1] == figures["insertion_curve"][0]
+    assert abs(figures["randomization"]) < 0.9 and figures["repeatability"] > figures["randomization"]
 
 
 @pytest.mark.parametrize(

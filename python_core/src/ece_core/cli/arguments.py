@@ -61,7 +61,7 @@ def read_options(asked: argparse.Namespace) -> AnalyzeOptions:
         given["explain"] = read_methods(asked.explain)
     if hasattr(asked, "patient_model"):
         given["patient_model"] = asked.patient_model
-    for name in ("full_search", "mirror"):
+    for name in ("full_search", "mirror", "faithfulness"):
         if hasattr(asked, name):
             given[name] = getattr(asked, name)
     return AnalyzeOptions(**given)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from ece_core.cli.arguments import CT_HELP, add_run_arguments, read_options
 from ece_core.cli.console import Console
+from ece_core.export.faithfulness_words import faithfulness_words, repair_words
+from ece_core.export.result import read_result
 from ece_core.pipeline.explanation_guide import GUIDES
 
 
@@ -22,6 +25,12 @@ def add_parser(commands) -> None:
     parser.add_argument("result", type=Path, metavar="RESULT", help="result folder of this CT")
     parser.add_argument("--method", required=True, metavar="METHOD", help="one of those below")
     parser.add_argument("--node", metavar="ID", help="one lymph node, such as LN1 (default: all)")
+    parser.add_argument(
+        "--faithfulness",
+        action="store_true",
+        help="also deletion and insertion, shuffled weights and noise: about 30 answers of the network and 5 heatmaps "
+        "more per lymph node",
+    )
     add_run_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -41,5 +50,21 @@ def run(asked: argparse.Namespace, console: Console) -> None:
     progress = console.progress()
     file = explain(asked.ct, asked.result, asked.method, asked.node, read_options(asked), progress)
     progress.end()
-    console.event({"event": "result", "id": None, "folder": str(asked.result), "file": str(file)})
+    (entry,) = (each for each in read_result(asked.result).heatmaps if Path(each["file"]).name == file.name)
+    console.event({"event": "result", "id": None, "folder": str(asked.result), "file": str(file), "heatmap": entry})
     console.say(f"Heatmap: {file}")
+    for line in figures(entry):
+        console.say(line)
+
+
+def figures(entry: dict[str, Any]) -> list[str]:
+    """A line per lymph node: how far its heatmap can be trusted, and how it correlates with the others there are."""
+    lines = []
+    for node_id, values in entry.get("faithfulness", {}).items():
+        words = faithfulness_words(values)
+        others = entry.get("correlation", {})
+        words += [f"correlation with {name} {of[node_id]:.2f}" for name, of in others.items() if node_id in of]
+        lines.append(f"{node_id}: {'; '.join(words)}.")
+    for node_id, values in entry.get("capsule_repair", {}).items():
+        lines.append(f"{node_id}: {'; '.join(repair_words(values))}.")
+    return lines

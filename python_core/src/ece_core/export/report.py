@@ -17,8 +17,10 @@ from PIL import Image
 
 from ece_core import RESEARCH_USE_ONLY
 from ece_core.classes import CLASS_COLORS, CLASS_NAMES, CLASS_TITLES
+from ece_core.export.faithfulness_words import faithfulness_words, repair_words
 from ece_core.export.key_images import HEAT_COLORS, TRANSPARENT_BELOW, WINDOW_HU, KeyImage, Place, key_images, places
 from ece_core.export.result import Result
+from ece_core.export.sector_figure import sector_svg
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.lymph_nodes.patient_networks import explained, title_of
@@ -277,7 +279,9 @@ def _images(
     rows = ["CT", *(titles.get(method, method) for method in heatmaps)]
     maps = list(heatmaps.values())
     where = places(instances, shown)
-    cards = "\n".join(_card(node, rows, maps, where[node.id], ct) for node in shown)
+    entries = {heatmap["method"]: heatmap for heatmap in result.heatmaps}
+    measures = {node.id: ["", *(_measures(entries.get(method, {}), node) for method in heatmaps)] for node in shown}
+    cards = "\n".join(_card(node, rows, maps, where[node.id], ct, measures[node.id]) for node in shown)
     low, high = WINDOW_HU
     return f"""<section class="images">
 <h2>Key images</h2>
@@ -307,10 +311,28 @@ of the maximum; transparent below {100 * TRANSPARENT_BELOW:.0f} %</span></div>
 <p class="note">{escape(HEATMAP_CAUTION)}{scaled}</p>"""
 
 
-def _card(node: LymphNode, titles: Sequence[str], heatmaps: Sequence[Volume], place: Place, ct: Volume) -> str:
+def _measures(entry: dict[str, Any], node: LymphNode) -> str:
+    """How far a heatmap of this lymph node can be trusted, and capsule repair as a figure; nothing if not computed."""
+    repair = (entry.get("capsule_repair") or {}).get(node.id)
+    figure = "" if repair is None else sector_svg(repair)
+    words = [] if repair is None else repair_words(repair)
+    words += faithfulness_words((entry.get("faithfulness") or {}).get(node.id) or {})
+    said = f'<p class="measures">{escape("; ".join(words))}.</p>' if words else ""
+    return said + figure
+
+
+def _card(
+    node: LymphNode,
+    titles: Sequence[str],
+    heatmaps: Sequence[Volume],
+    place: Place,
+    ct: Volume,
+    measures: Sequence[str],
+) -> str:
     strips = "\n".join(
-        f'<div class="strip"><h4>{escape(title)}</h4>{"".join(_figure(image, node, title) for image in row)}</div>'
-        for title, row in zip(titles, key_images(ct, place, heatmaps), strict=True)
+        f'<div class="strip"><h4>{escape(title)}</h4>{"".join(_figure(image, node, title) for image in row)}'
+        f"{said}</div>"
+        for title, row, said in zip(titles, key_images(ct, place, heatmaps), measures, strict=True)
     )
     facts = [_place(node)]
     facts += [f"short axis {node.short_axis_mm:.1f} mm"] if node.short_axis_mm is not None else []

@@ -80,8 +80,10 @@ def analyze(ct: Path, out: Path, options: AnalyzeOptions | None = None, report: 
         heatmaps = {}
         if options.explain:
             lymph_nodes = judge_contours(run, unet, scan.volume, instances, lymph_nodes)
-            labels = [lymph_node.label for lymph_node in lymph_nodes if not lymph_node.not_evaluable]
-            heatmaps = explain_lymph_nodes(run, densenet, scan.volume, instances, labels, options.explain)
+            judged = [lymph_node for lymph_node in lymph_nodes if not lymph_node.not_evaluable]
+            heatmaps = explain_lymph_nodes(run, densenet, scan.volume, instances, judged, options.explain)
 
-        result = make_result(run, scan, lymph_nodes, patient, [heatmap_entry(method) for method in heatmaps])
-        return write_whole(run, folder, result, instances, heatmaps, scan)
+        entries = [heatmap_entry(method, figures=heatmap.figures) for method, heatmap in heatmaps.items()]
+        volumes = {method: heatmap.volume for method, heatmap in heatmaps.items()}
+        result = make_result(run, scan, lymph_nodes, patient, entries)
+        return write_whole(run, folder, result, instances, volumes, scan)

@@ -6,14 +6,16 @@ import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ece_core.errors import GeometryError, InputError
 from ece_core.export.nrrd import write_nrrd
 from ece_core.export.result import RESULT_FILE, Result, read_result
+from ece_core.export.result_folder import read_heatmaps
 from ece_core.export.seg_nrrd import read_seg_nrrd
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
-from ece_core.pipeline.heatmaps import heatmap_entry
+from ece_core.pipeline.heatmaps import correlated, heatmap_entry
 from ece_core.pipeline.networks import CLASSIFICATION
 from ece_core.pipeline.options import AnalyzeOptions
 from ece_core.pipeline.run import Run, load_networks, read_scan
@@ -47,7 +49,8 @@ def explain(
     Returns
     -------
     Path
-        The heatmap, listed in `result.json`.
+        The heatmap, listed in `result.json` with its figures, and how it correlates with the heatmaps that were there;
+        `report.html` shows it, too.
 
     Raises
     ------
@@ -64,11 +67,13 @@ def explain(
     scan = read_scan(run, ct)
     _check_same_scan(result, scan.series_uid_sha256, instances, scan.volume)
     (densenet,) = load_networks(run, CLASSIFICATION)
-    labels = [lymph_node.label for lymph_node in lymph_nodes]
-    heatmap = explain_lymph_nodes(run, densenet, scan.volume, instances, labels, (method,))[method]
-    entry = heatmap_entry(method, None if lymph_node_id is None else lymph_nodes[0])
+    heatmap = explain_lymph_nodes(run, densenet, scan.volume, instances, lymph_nodes, (method,))[method]
+    entry = heatmap_entry(method, None if lymph_node_id is None else lymph_nodes[0], heatmap.figures)
     with run.clock.stage("write"):
-        return _add(Path(folder), result, entry, heatmap)
+        others = {name: one for name, one in read_heatmaps(folder, result).items() if name != entry["method"]}
+        correlations = correlated(heatmap.volume, others, lymph_nodes, scan.volume)
+        entry |= {"correlation": correlations} if correlations else {}
+        return _add(Path(folder), result, entry, {**others, entry["method"]: heatmap.volume}, instances, scan.volume)
 
 
 def _asked_for(result: Result, lymph_node_id: str | None) -> list[LymphNode]:
@@ -91,15 +96,20 @@ def _check_same_scan(result: Result, series_uid_sha256: str | None, instances: V
         )
 
 
-def _add(folder: Path, result: Result, entry: dict[str, str], heatmap: Volume) -> Path:
-    """The heatmap first, `result.json` after it, each under a temporary name until whole: killed between, only a
-    file that nothing lists is left."""
+def _add(
+    folder: Path, result: Result, entry: dict[str, Any], heatmaps: dict[str, Volume], instances: Volume, ct: Volume
+) -> Path:
+    """The heatmap first, `result.json` after it, the report that shows both last; each under a temporary name until
+    whole: killed between, only a file that nothing lists, or a report without the new heatmap, is left."""
+    from ece_core.export import report
+
     file = folder / entry["file"]
     file.parent.mkdir(exist_ok=True)
-    _replace(file, lambda path: write_nrrd(heatmap, path))
+    _replace(file, lambda path: write_nrrd(heatmaps[entry["method"]], path))
     others = tuple(other for other in result.heatmaps if other["method"] != entry["method"])
-    text = replace(result, heatmaps=(*others, entry)).to_json()
-    _replace(folder / RESULT_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    result = replace(result, heatmaps=(*others, entry))
+    _replace(folder / RESULT_FILE, lambda path: path.write_text(result.to_json(), encoding="utf-8"))
+    _replace(folder / "report.html", lambda path: report.write_report(path, result, instances, heatmaps, ct))
     return file
 
 

@@ -28,9 +28,13 @@ class Guide:
 
 _RELU_ONLY = "say much of what was learned (it changes little when the weights are drawn again)"
 
+CAPSULE_REPAIR = "capsule-repair"
+
 GUIDES: dict[str, Guide] = {
     "gradcam": Guide(
-        "Grad-CAM", "which region raised the score", "point more finely than the grid of the layer that it looks at"
+        "Grad-CAM",
+        "where the layer that it looks at saw what raised the score",
+        "point more finely than the grid of that layer, or show what the score took from others",
     ),
     "guided-backprop": Guide(
         "Guided backpropagation", "edges and textures that active units passed on to the score", _RELU_ONLY
@@ -97,5 +101,10 @@ GUIDES: dict[str, Guide] = {
         "Occlusion",
         "how much the score drops when a box is blanked out; needs no gradient",
         "see what only works together with something outside of the box",
+    ),
+    CAPSULE_REPAIR: Guide(
+        "Capsule repair",
+        "how far the probability of ENE (also ECE) falls when fat is painted over one sector outside the capsule",
+        "tell a breach from other tissue that is painted over with it, or see one that the painting does not undo",
     ),
 }

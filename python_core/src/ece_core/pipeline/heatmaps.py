@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.pipeline.explanation_guide import CAPSULE_REPAIR
 from ece_core.pipeline.options import EXPLANATION_TITLES
 
 SCALING = (
     "Each lymph node by itself: median subtracted, negatives set to 0, divided by the maximum. "
     "Colors of two lymph nodes cannot be compared. Where two overlap, the larger value is shown."
 )
+REPAIR_SCALING = (
+    "Fall of the probability of ENE (also ECE), not scaled: 1 is a fall from 1 to 0. Lymph nodes can be compared."
+)
+AROUND_MM = 8.0  # as far as the classifier sees around a lymph node
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """A heatmap of one lymph node, or of several pasted together.
+
+    Attributes
+    ----------
+    volume
+        float32 in [0, 1].
+    figures
+        What goes with it into `result.json`: of one lymph node {"faithfulness": {...}} or {"capsule_repair": {...}};
+        of several the same, each by the lymph node's id.
+    """
+
+    volume: Volume
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def together(ct: Volume, of_each: Mapping[str, Heatmap]) -> Heatmap:
+    """The heatmaps of several lymph nodes, by their ids, as one."""
+    figures: dict[str, Any] = {}
+    for node_id, heatmap in of_each.items():
+        for name, values in heatmap.figures.items():
+            figures.setdefault(name, {})[node_id] = values
+    return Heatmap(paste_heatmaps(ct, [heatmap.volume for heatmap in of_each.values()]), figures)
 
 
 def paste_heatmaps(ct: Volume, blocks: Sequence[Volume]) -> Volume:
@@ -43,6 +76,44 @@ def paste_heatmaps(ct: Volume, blocks: Sequence[Volume]) -> Volume:
     return Volume(pasted, affine)
 
 
+def correlated(
+    heatmap: Volume, others: Mapping[str, Volume], lymph_nodes: Sequence[LymphNode], ct: Volume
+) -> dict[str, dict[str, float]]:
+    """Pearson's correlation of a heatmap with others, by method, then by lymph node, around each by itself.
+
+    Parameters
+    ----------
+    heatmap, others
+        Crops of the CT grid.
+    """
+    if not others:
+        return {}
+    from ece_core.explain.faithfulness.correlation import map_correlation
+
+    found: dict[str, dict[str, float]] = {}
+    for node in lymph_nodes:
+        own = _around(heatmap, node, ct)
+        for method, other in others.items():
+            value = map_correlation(own, _around(other, node, ct))
+            if value is not None:
+                found.setdefault(method, {})[node.id] = round(value, 4)
+    return found
+
+
+def _around(heatmap: Volume, node: LymphNode, ct: Volume) -> np.ndarray:
+    """(k, j, i): a heatmap around a lymph node, zero where it has no voxels."""
+    border = np.ceil(AROUND_MM / np.array(ct.spacing_mm)).astype(int)
+    first, last = (np.array(corner) for corner in node.bounding_box_kji)
+    start, stop = np.maximum(first - border, 0), np.minimum(last + border, ct.shape)
+    offset = np.rint(ct.to_index(heatmap.origin_lps_mm)).astype(int)
+    cut = np.zeros(stop - start, np.float32)
+    low, high = np.maximum(start, offset), np.minimum(stop, offset + heatmap.shape)
+    if (high > low).all():
+        here, there = (tuple(map(slice, low - by, high - by)) for by in (start, offset))
+        cut[here] = heatmap.array[there]
+    return cut
+
+
 def on_grid_of(ct: Volume, block: Volume) -> Volume:
     """A block of the CT grid (a region's instance map) put back into a whole CT grid of zeros."""
     start = np.rint(ct.to_index(block.origin_lps_mm)).astype(int)
@@ -51,9 +122,15 @@ def on_grid_of(ct: Volume, block: Volume) -> Volume:
     return ct.with_array(whole)
 
 
-def heatmap_entry(method: str, lymph_node: LymphNode | None = None) -> dict[str, str]:
-    """One entry of `heatmaps` in `result.json`: {method, title, file, scaling}, of all lymph nodes or of one."""
+def heatmap_entry(
+    method: str, lymph_node: LymphNode | None = None, figures: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """One entry of `heatmaps` in `result.json`: {method, title, file, scaling}, of all lymph nodes or of one.
+
+    ``figures`` go beside these: ``faithfulness`` or ``capsule_repair``, by the lymph nodes' ids.
+    """
     name, title = method, EXPLANATION_TITLES[method]
     if lymph_node is not None:
         name, title = f"{method}-LN{lymph_node.label}", f"{title} of {lymph_node.id}"
-    return {"method": name, "title": title, "file": f"heatmaps/{name}.nrrd", "scaling": SCALING}
+    scaling = REPAIR_SCALING if method == CAPSULE_REPAIR else SCALING
+    return {"method": name, "title": title, "file": f"heatmaps/{name}.nrrd", "scaling": scaling, **(figures or {})}

@@ -15,6 +15,8 @@ from ece_core.classes import CLASS_NAMES, LABEL_VALUES
 from ece_core.errors import ModelError
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.patient_networks import PATIENT_NETWORKS
+from ece_core.pipeline.explanation_guide import CAPSULE_REPAIR
+from ece_core.pipeline.heatmaps import Heatmap
 
 if TYPE_CHECKING:
     from ece_core.models import Bundle
@@ -181,18 +183,34 @@ def contour_quality(
 
 
 def heatmaps(
-    bundle: Bundle, ct: Volume, instances: Volume, label: int, methods: Sequence[str], device: str
-) -> dict[str, Volume]:
-    """What in the CT speaks for ENE (also ECE) in one lymph node, per method: [0, 1] on a block of the CT grid."""
-    from ece_core.explain.lymph_node import explain_lymph_node
+    bundle: Bundle,
+    ct: Volume,
+    instances: Volume,
+    label: int,
+    methods: Sequence[str],
+    device: str,
+    with_network: bool = False,
+) -> dict[str, Heatmap]:
+    """What in the CT speaks for ENE (also ECE) in one lymph node, per method: [0, 1] on a block of the CT grid.
+
+    With each its faithfulness figures; ``with_network`` also those for which the network runs again and again.
+    """
+    from ece_core.explain.faithfulness.lymph_node import faithfulness, lymph_node_heatmaps
+    from ece_core.explain.lymph_node_repair import repair_lymph_node
     from ece_core.models import node_classifier
 
     crop = node_classifier.crop(bundle, ct, instances, label)
-    layer = bundle.spec.get("gradcam_layer")  # absent: the last layer that has feature maps
-    seen = node_classifier.seen(bundle, crop)
-    ene = CLASS_NAMES.index("ENE")
-    maps = explain_lymph_node(bundle.network, crop.input, ene, methods, device, layer, seen, bundle.folder)
-    return {method: node_classifier.attribution_on_ct_grid(crop, array, ct) for method, array in maps.items()}
+    of_network = tuple(method for method in methods if method != CAPSULE_REPAIR)
+    maps = lymph_node_heatmaps(bundle, crop, of_network, device) if of_network else {}
+    judged = faithfulness(bundle, crop, maps, device, with_network)
+    figures: dict[str, dict] = {method: {"faithfulness": judged[method].to_json()} for method in maps}
+    if CAPSULE_REPAIR in methods:
+        repair, maps[CAPSULE_REPAIR] = repair_lymph_node(bundle, crop, device)
+        figures[CAPSULE_REPAIR] = {"capsule_repair": repair.to_json()}
+    return {
+        method: Heatmap(node_classifier.attribution_on_ct_grid(crop, maps[method], ct), figures[method])
+        for method in methods
+    }
 
 
 def _need_torch() -> None:

@@ -35,6 +35,9 @@ class AnalyzeOptions:
         Let the network look closely everywhere, also on a CPU, where it else looks only at what a coarse pass found.
     mirror
         Average over mirrored images where the model allows it: slower, a little better at best.
+    faithfulness
+        With every heatmap also the figures for which the network runs again and again: deletion, insertion,
+        randomization and repeatability.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class AnalyzeOptions:
     series_uid: str | None = None
     full_search: bool = False
     mirror: bool = False
+    faithfulness: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "explain", tuple(dict.fromkeys(self.explain)))

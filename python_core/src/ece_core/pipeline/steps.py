@@ -16,7 +16,7 @@ from ece_core.lymph_nodes.not_evaluable import TOO_LARGE, exceeds, not_evaluable
 from ece_core.lymph_nodes.patient_networks import title_of
 from ece_core.pipeline import networks
 from ece_core.pipeline.detection import confident, probabilities_at
-from ece_core.pipeline.heatmaps import on_grid_of, paste_heatmaps
+from ece_core.pipeline.heatmaps import Heatmap, on_grid_of, together
 from ece_core.pipeline.memory import attempts_whole, attempts_with_tiles, with_less_memory
 from ece_core.pipeline.patient import NOTHING_FOUND, left_out_warning
 from ece_core.pipeline.run import Run, labels_of
@@ -197,21 +197,29 @@ def judge_contours(
 
 
 def explain_lymph_nodes(
-    run: Run, bundle: Bundle, ct: Volume, instances: Volume, labels: Sequence[int], methods: Sequence[str]
-) -> dict[str, Volume]:
+    run: Run,
+    bundle: Bundle,
+    ct: Volume,
+    instances: Volume,
+    lymph_nodes: Sequence[LymphNode],
+    methods: Sequence[str],
+) -> dict[str, Heatmap]:
     """One heatmap volume per method: every lymph node explained by itself, pasted into a crop of the CT grid."""
-    blocks: dict[str, list[Volume]] = {method: [] for method in methods}
+    of_each: dict[str, dict[str, Heatmap]] = {method: {} for method in methods}
+    thorough = run.options.faithfulness
     with run.clock.stage("explain") as tell:
-        for done, label in enumerate(labels, start=1):
+        for done, node in enumerate(lymph_nodes, start=1):
             answer = _on_device(
                 run,
                 "explaining a lymph node",
-                lambda device, label=label: networks.heatmaps(bundle, ct, instances, label, methods, device),
+                lambda device, label=node.label: networks.heatmaps(
+                    bundle, ct, instances, label, methods, device, thorough
+                ),
             )
             for method in methods:
-                blocks[method].append(answer[method])
-            tell(done / len(labels))
-        return {method: paste_heatmaps(ct, parts) for method, parts in blocks.items() if parts}
+                of_each[method][node.id] = answer[method]
+            tell(done / len(lymph_nodes))
+        return {method: together(ct, parts) for method, parts in of_each.items() if parts}
 
 
 def with_source(lymph_nodes: Sequence[LymphNode], source: str) -> list[LymphNode]:
