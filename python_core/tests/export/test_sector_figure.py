@@ -42,7 +42,10 @@ def test_the_further_it_falls_the_darker():
     [
         pytest.param(
             {"hottest_in_shell": 1.0, "shell_share": 0.62, "shell_focus": 1.94},
-            ["62 % of the heat on the perinodal shell, 1.9 times its share of the tissue", "hottest voxel on the shell"],
+            [
+                "62 % of the heat on the perinodal shell, 1.9 times its share of the tissue",
+                "hottest voxel on the shell",
+            ],
             id="cheap ones",
         ),
         pytest.param({"hottest_in_shell": 0.0}, ["the map is empty"], id="an empty map"),

@@ -1,9 +1,11 @@
 """One heatmap volume per method, out of blocks of the CT grid."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from ece_core.geometry import Volume, affine_from
-from ece_core.pipeline.heatmaps import on_grid_of, paste_heatmaps
+from ece_core.pipeline.heatmaps import correlated, on_grid_of, paste_heatmaps
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +50,19 @@ def test_a_crop_put_back_is_where_it_was(start):
     back = on_grid_of(ct, ct.with_array(whole).crop(start, stop))
     np.testing.assert_array_equal(back.array, np.where(outside, 0, whole))
     assert back.same_grid(ct)
+
+
+def test_correlation_is_of_the_voxels_around_a_lymph_node():
+    ct = a_ct()
+    one, other = (a_block(ct, (2, 2, 2), 1.0, (4, 4, 4)) for _ in range(2))
+    rng = np.random.default_rng(1)
+    one, other = (block.with_array(rng.random((4, 4, 4), np.float32)) for block in (one, other))
+    node = SimpleNamespace(id="LN1", bounding_box_kji=((2, 2, 2), (6, 6, 6)))
+    whole = [np.zeros(ct.shape), np.zeros(ct.shape)]
+    for array, block in zip(whole, (one, other), strict=True):
+        array[2:6, 2:6, 2:6] = block.array
+    expected = np.corrcoef(*(array[:10, :, :].ravel() for array in whole))[0, 1]  # 8 mm around it is all of this CT
+    assert correlated(one, {"b": other}, [node], ct) == {"b": {"LN1": pytest.approx(expected, abs=1e-3)}}
+    assert correlated(one, {"same": one}, [node], ct)["same"]["LN1"] == 1
+    assert correlated(one, {"empty": one.with_array(one.array * 0)}, [node], ct) == {}
+    assert correlated(one, {"b": other}, [SimpleNamespace(id="LN1", bounding_box_kji=None)], ct) == {}

@@ -92,19 +92,28 @@ def correlated(
 
     found: dict[str, dict[str, float]] = {}
     for node in lymph_nodes:
-        own = _around(heatmap, node, ct)
+        if node.bounding_box_kji is None:
+            continue
+        box = _box_around(node.bounding_box_kji, ct)
+        own = _within(heatmap, box, ct)
         for method, other in others.items():
-            value = map_correlation(own, _around(other, node, ct))
+            value = map_correlation(own, _within(other, box, ct))
             if value is not None:
                 found.setdefault(method, {})[node.id] = round(value, 4)
     return found
 
 
-def _around(heatmap: Volume, node: LymphNode, ct: Volume) -> np.ndarray:
-    """(k, j, i): a heatmap around a lymph node, zero where it has no voxels."""
+Corners = tuple[np.ndarray, np.ndarray]
+
+
+def _box_around(box: tuple[tuple[int, int, int], tuple[int, int, int]], ct: Volume) -> Corners:
     border = np.ceil(AROUND_MM / np.array(ct.spacing_mm)).astype(int)
-    first, last = (np.array(corner) for corner in node.bounding_box_kji)
-    start, stop = np.maximum(first - border, 0), np.minimum(last + border, ct.shape)
+    return np.maximum(np.array(box[0]) - border, 0), np.minimum(np.array(box[1]) + border, ct.shape)
+
+
+def _within(heatmap: Volume, box: Corners, ct: Volume) -> np.ndarray:
+    """(k, j, i): a heatmap in a box of the CT grid, zero where it has no voxels."""
+    start, stop = box
     offset = np.rint(ct.to_index(heatmap.origin_lps_mm)).astype(int)
     cut = np.zeros(stop - start, np.float32)
     low, high = np.maximum(start, offset), np.minimum(stop, offset + heatmap.shape)
