@@ -32,9 +32,14 @@ from ece_core.evaluation.cross_validation import (
     write_comparison,
 )
 from ece_core.evaluation.figure_table import PValue, Spread, Table
+from ece_core.explain.hottest_region import volume_of_interest
 from ece_core.training.gmgenet.export import export_study
-from ece_core.training.gmgenet.settings import load_settings
+from ece_core.training.gmgenet.heat_picture import heat_picture
+from ece_core.training.gmgenet.patients import cohort
+from ece_core.training.gmgenet.settings import EXTRACTOR, load_settings
+from ece_core.training.gmgenet.split import split_patients
 from ece_core.training.gmgenet.study import DENSENET, GMGENET, PLAIN_CNN, Study, study
+from ece_core.training.gmgenet.train import train_network
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "gmgenet.json"
@@ -45,6 +50,7 @@ PAPER = {
     PLAIN_CNN: [(0.528, 0.029), (0.607, 0.002), (0.681, 0.001), (0.652, 0.004)],
 }
 FIGURES = ("accuracy", "AUC", "sensitivity", "specificity")
+DRAWN = 8  # patients
 OVERLAP = {
     "in_box": "share of the contours inside the volume of interest",
     "in_center_box": "share inside a box of that size in the middle of the head and neck",
@@ -68,6 +74,7 @@ def main() -> None:
     write_comparison(comparison, asked.out / "table")
     print(f"Model bundle: {export_study(config, asked.out, metrics(comparison))}")
     write_overlap(found, asked.out / "heat_overlap.csv")
+    draw_heat(config, asked.out, asked.out / "table" / "heat.png")
     text = page(config, found, comparison, minutes, asked.page.stem if asked.page else "table")
     (asked.out / "table" / "page.md").write_text(text, encoding="utf-8")
     if asked.page:
@@ -119,6 +126,20 @@ def write_overlap(found: Study, path: Path) -> None:
             rows.writerow([name, guided, *(float(overlap[key]) for key in OVERLAP)])
 
 
+def draw_heat(config: dict[str, Any], out: Path, path: Path) -> None:
+    """Of the first patients with ENE (also ECE) in the folds; the extractor has not seen them."""
+    patients = cohort(config, out / "data")
+    groups = split_patients(patients, config["extractor_patients"])
+    extractor = train_network(config, EXTRACTOR, out / EXTRACTOR, groups.extractor)  # is trained: only loads
+    shown = []
+    for patient in [patient for patient in groups.rest if patient.has_ene and patient.contours().any()][:DRAWN]:
+        volume = patient.volume()
+        voi = volume_of_interest(extractor, volume, config["gradcam_layer"], tuple(config["voi_shape"]))
+        shown.append((volume.array, voi, patient.contours()))
+    if shown:
+        heat_picture(shown).save(path, optimize=True)
+
+
 def page(config: dict[str, Any], found: Study, comparison: CrossValidation, minutes: float, pictures: str) -> str:
     """Markdown: what was done, ours beside the paper's, tests, pictures, and the maps."""
     lines = [
@@ -126,14 +147,14 @@ def page(config: dict[str, Any], found: Study, comparison: CrossValidation, minu
         "Written by `python scripts/reproduce_gmgenet.py --page docs/gmgenet_table.md`; do not edit. What it means: "
         "[gmgenet.md](gmgenet.md).", "", SENTENCE, "",
         about(config, found, minutes), "", "## Ours and the paper's", "", *beside(comparison).markdown(), "",
-        "Mean (standard deviation) over five folds, calls at 0.5. Size of the largest lymph node: a logistic curve "
-        "over the short axis as it was drawn, which no network is told; it is what there is to find by size alone.",
-        "", *methods_table(comparison).markdown(), "", methods_table(comparison).caption, "",
+        "Mean (standard deviation) over five folds, calls at 0.5. Size and mean HU of the largest lymph node: "
+        "a logistic curve over each as it was drawn, which no network is told; what one number alone can find.", "",
+        *methods_table(comparison).markdown(), "", methods_table(comparison).caption, "",
         "## Are they different?", "", *pairs_table(comparison).markdown(), "", pairs_table(comparison).caption, "",
         *comparison.notes, *([""] if comparison.notes else []),
         f"![ROC curves of the pooled out-of-fold scores]({pictures}/roc.png)", "",
         *(f"![Box plot over folds: {name}]({pictures}/box_{name.lower()}.png)" for name in FIGURES), "",
-        "## Grad-CAM against the contours of ENE", "", *maps(found),
+        "## Grad-CAM against the contours of ENE", "", *maps(found, pictures),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
@@ -158,7 +179,7 @@ def beside(comparison: CrossValidation) -> Table:
     return Table("beside", "Ours and the paper's", ("method", *FIGURES), rows, decimals=3)
 
 
-def maps(found: Study) -> list[str]:
+def maps(found: Study, pictures: str) -> list[str]:
     rows = list(overlaps(found).values())
     guided = sum(bool(each["guided"]) for each in found.volumes_of_interest.values())
     lines = [
@@ -177,7 +198,13 @@ def maps(found: Study) -> list[str]:
     verdict = "" if test is None else (
         f" Guided box minus middle box: {test.difference:+.3f}, paired t-test over patients p {PValue(test.p).words()}."
     )  # fmt: skip
-    return [*lines, "", f"{len(rows)} patients with ENE (also ECE).{verdict}"]
+    seen = "Grad-CAM red, volume of interest yellow, contours of ENE cyan"
+    return [
+        *lines, "", f"{len(rows)} patients with ENE (also ECE).{verdict}", "",
+        f"![{seen}]({pictures}/heat.png)", "",
+        f"{seen}: first patients of the folds, the slice with most of the contours, which no network has seen; "
+        "the box is drawn where it reaches the slice; heat is scaled per patient. Research use only.",
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

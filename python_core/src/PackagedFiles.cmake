@@ -338,6 +338,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/gmgenet/batches.py
   ece_core/training/gmgenet/export.py
   ece_core/training/gmgenet/extraction.py
+  ece_core/training/gmgenet/heat_picture.py
   ece_core/training/gmgenet/one_number.py
   ece_core/training/gmgenet/patients.py
   ece_core/training/gmgenet/settings.py

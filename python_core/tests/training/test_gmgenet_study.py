@@ -16,10 +16,10 @@ from ece_core.models import load_bundle
 from ece_core.training.gmgenet import batches as batches_module
 from ece_core.training.gmgenet import train as train_module
 from ece_core.training.gmgenet.batches import SHIFT, Batches, shown
+from ece_core.training.gmgenet.one_number import log_size, mean_hu, probabilities_by
 from ece_core.training.gmgenet.patients import cohort
-from ece_core.training.gmgenet.size_baseline import size_probabilities
 from ece_core.training.gmgenet.split import split_patients
-from ece_core.training.gmgenet.study import CLASSIFIER, GMGENET, SIZE, study
+from ece_core.training.gmgenet.study import CLASSIFIER, GMGENET, HU, SIZE, study
 from ece_core.training.gmgenet.train import probabilities, train_network
 from tiny_gmgenet import CONFIG, a_network, a_patient, write_patient, write_patients
 
@@ -99,12 +99,18 @@ def test_patients_of_one_label_teach_nothing(patients):
 
 def test_size_alone_orders_patients_by_size():
     train = [a_patient(f"t{n}", has_ene=n >= 10, largest_mm=8.0 + n) for n in range(20)]
-    found = size_probabilities(train, [a_patient(str(mm), largest_mm=mm) for mm in (6.0, 17.5, 40.0)])
+    found = probabilities_by(log_size, train, [a_patient(str(mm), largest_mm=mm) for mm in (6.0, 17.5, 40.0)])
     values = list(found.values())
     assert values == sorted(values)
     assert values[0] < 0.1
     assert values[1] == pytest.approx(0.5, abs=0.15), "halfway between the last without and the first with ENE"
     assert values[2] > 0.95
+
+
+def test_hu_alone_orders_patients_by_hu():
+    train = [a_patient(f"t{n}", has_ene=n < 10, mean_hu=60.0 + 4 * n) for n in range(20)]
+    low, high = probabilities_by(mean_hu, train, [a_patient(str(hu), mean_hu=hu) for hu in (60.0, 140.0)]).values()
+    assert low > 0.9 and high < 0.1
 
 
 @pytest.mark.slow
@@ -113,8 +119,8 @@ def test_all_methods_are_judged_on_the_same_patients_and_none_taught_the_extract
     assert (found.taught, found.judged, found.left_out) == (6, 10, 0)
     assert set(found.volumes_of_interest) == {f"7-{n}" for n in range(6, 16)}
     comparison = compare(found.results)  # refuses methods with other labels or folds
-    assert [row.cases for row in comparison.methods] == [10] * 4
-    assert {row.method for row in comparison.methods} >= {GMGENET, SIZE}
+    assert [row.cases for row in comparison.methods] == [10] * 5
+    assert {row.method for row in comparison.methods} >= {GMGENET, SIZE, HU}
 
 
 @pytest.mark.slow
@@ -187,7 +193,7 @@ def test_the_command_writes_the_tables_and_the_page(a_study, script, tmp_path, m
     assert "say nothing about performance in a clinic" in text
     assert "6 simulated patients (medium, seed 7) taught the extractor" in text
     assert "5 patients with ENE (also ECE)" in text
-    for picture in ("roc", "box_accuracy", "box_auc", "box_sensitivity", "box_specificity"):
+    for picture in ("heat", "roc", "box_accuracy", "box_auc", "box_sensitivity", "box_specificity"):
         assert (page.with_suffix("") / f"{picture}.png").exists()
         assert f"(table/{picture}.png)" in text
     assert (work / "heat_overlap.csv").read_text().count("\n") == 6

@@ -43,6 +43,7 @@ def write_patient(folder, number, has_ene, seed=7, name=None, size=(8, 16, 16)):
         ene=np.packbits(ene), has_ene=np.array(has_ene), name=np.array(name or f"{seed}-{number}"),
         digest=np.array(hashlib.sha256(values.tobytes()).hexdigest()),
         largest_mm=np.array(12.0 + 5 * has_ene + number % 4),
+        mean_hu=np.array(90.0 + number % 7),
     )  # fmt: skip
 
 
@@ -53,5 +54,5 @@ def write_patients(folder, count=16, **options):
         write_patient(folder, number, number % 2 == 1, **options)
 
 
-def a_patient(name, digest=None, has_ene=False, largest_mm=10.0):
-    return Patient(name, has_ene, digest or f"scan of {name}", largest_mm, None)
+def a_patient(name, digest=None, has_ene=False, largest_mm=10.0, mean_hu=90.0):
+    return Patient(name, has_ene, digest or f"scan of {name}", largest_mm, None, mean_hu)

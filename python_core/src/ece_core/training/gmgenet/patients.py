@@ -15,7 +15,7 @@ from ece_core.geometry import Volume
 from ece_core.preprocessing import resample_onto
 from ece_core.preprocessing.head_and_neck import head_and_neck
 from ece_core.simulate import render
-from ece_core.simulate.case import draw_case
+from ece_core.simulate.case import draw_case, drawn_truth
 from ece_core.training.simulated_data import make
 
 Array = np.ndarray
@@ -36,6 +36,8 @@ class Patient:
         SHA-256 of the volume, which tells the same patient under two names.
     largest_mm
         Short axis of the largest lymph node, as drawn: what size alone would say.
+    mean_hu
+        Its mean attenuation, as drawn: what HU alone would say.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Patient:
     digest: str
     largest_mm: float
     path: Path
+    mean_hu: float
 
     def volume(self) -> Volume:
         """(K, J, I) float32 in [0, 1]."""
@@ -93,6 +96,7 @@ def patient_file(
         return path
     share = scan.classes.with_array((scan.classes.array == ENE).astype(np.float32))
     values = volume.array.astype(np.float16)  # 0.4 HU
+    largest = max(drawn_truth(patient, grid), key=lambda row: row["short_axis_mm"])
     ene = resample_onto(share, volume.shape, volume.affine).array >= 0.5
     _save(
         path,
@@ -102,7 +106,8 @@ def patient_file(
         has_ene=np.array(any(node.class_name == "ENE" for node in patient.lymph_nodes)),
         name=name,
         digest=np.array(hashlib.sha256(values.tobytes()).hexdigest()),
-        largest_mm=np.array(max(node.short_axis_mm for node in patient.lymph_nodes)),
+        largest_mm=np.array(largest["short_axis_mm"]),
+        mean_hu=np.array(largest["mean_hu"]),
     )
     return path
 
@@ -119,5 +124,6 @@ def _patient(path: Path) -> Patient | None:
         if "refused" in archive:
             return None
         return Patient(
-            str(archive["name"]), bool(archive["has_ene"]), str(archive["digest"]), float(archive["largest_mm"]), path
-        )
+            str(archive["name"]), bool(archive["has_ene"]), str(archive["digest"]), float(archive["largest_mm"]), path,
+            float(archive["mean_hu"]),
+        )  # fmt: skip

@@ -15,16 +15,17 @@ import torch
 
 from ece_core.training.gmgenet.batches import Start
 from ece_core.training.gmgenet.extraction import extract, starts_of
+from ece_core.training.gmgenet.one_number import log_size, mean_hu, probabilities_by
 from ece_core.training.gmgenet.patients import Patient, cohort
 from ece_core.training.gmgenet.settings import CLASSIFIER, EXTRACTOR, ONE_STEP, Config
-from ece_core.training.gmgenet.size_baseline import size_probabilities
 from ece_core.training.gmgenet.split import Fold, refuse_leakage, split_patients
 from ece_core.training.gmgenet.train import probabilities, read_json, train_network, write_json
 
 Array = np.ndarray
 Scores = tuple[Array, Array]
 
-GMGENET, DENSENET, PLAIN_CNN, SIZE = "GMGENet", "3D DenseNet", "plain 3D CNN", "size of the largest lymph node"
+GMGENET, DENSENET, PLAIN_CNN = "GMGENet", "3D DenseNet", "plain 3D CNN"
+SIZE, HU = "size of the largest lymph node", "mean HU of the largest lymph node"
 METHODS = {CLASSIFIER: GMGENET, "densenet": DENSENET, "cnn": PLAIN_CNN}  # in the order of the table
 Say = Callable[[str], None]
 
@@ -83,7 +84,8 @@ def study(config: Config, work: Path, device: str = "cpu", say: Say = lambda _: 
             scores[name].append(future.result())
             say(f"{METHODS[name]}, fold {number}: done")
     results = {METHODS[name]: _paired(groups.folds, of) for name, of in scores.items()}
-    results[SIZE] = _paired(groups.folds, [size_probabilities(fold.train, fold.test) for fold in groups.folds])
+    for name, alone in {SIZE: log_size, HU: mean_hu}.items():
+        results[name] = _paired(groups.folds, [probabilities_by(alone, f.train, f.test) for f in groups.folds])
     left_out = config["patients"] - len(patients)
     return Study(results, found, len(groups.extractor), len(groups.rest), left_out)
 
