@@ -143,6 +143,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/io/datasets/simulated_cohort.py
   ece_core/io/datasets/tcga_labels.py
   ece_core/io/dicom_checks.py
+  ece_core/io/dicom_enhanced.py
   ece_core/io/dicom_file.py
   ece_core/io/dicom_folder.py
   ece_core/io/dicom_grid.py

@@ -300,3 +300,44 @@ def text_of(group: int, element: int, vr: bytes, text: bytes) -> Callable[[Path]
         path.write_bytes(data[: at + 6] + len(value).to_bytes(2, "little") + value + data[at + 8 + old :])
 
     return change
+
+
+def enhanced(slices: Slices, number_of_frames: int | None = None) -> Slices:
+    """All slices as the frames of one enhanced CT object, in an order of its own."""
+    order = [*range(1, len(slices), 2), *range(0, len(slices), 2)]
+    ds = copy.deepcopy(slices[0])
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "RescaleSlope",
+                    "RescaleIntercept", "RescaleType", "ConvolutionKernel", "KVP"):  # fmt: skip
+        if keyword in ds:
+            delattr(ds, keyword)
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
+    ds.SharedFunctionalGroupsSequence = [
+        _group(
+            PlaneOrientationSequence=_item(slices[0], "ImageOrientationPatient"),
+            PixelMeasuresSequence=_item(slices[0], "PixelSpacing", "SliceThickness"),
+        )
+    ]
+    ds.PerFrameFunctionalGroupsSequence = [
+        _group(
+            PlanePositionSequence=_item(slices[index], "ImagePositionPatient"),
+            PixelValueTransformationSequence=_item(slices[index], "RescaleSlope", "RescaleIntercept", "RescaleType"),
+        )
+        for index in order
+    ]
+    ds.NumberOfFrames = len(slices) if number_of_frames is None else number_of_frames
+    ds.PixelData = b"".join(slices[index].PixelData for index in order)
+    return [ds]
+
+
+def _item(slice_: Dataset, *keywords: str) -> Dataset:
+    item = Dataset()
+    for keyword in keywords:
+        item.add(slice_[keyword])
+    return item
+
+
+def _group(**items: Dataset) -> Dataset:
+    group = Dataset()
+    for keyword, item in items.items():
+        setattr(group, keyword, [item])
+    return group

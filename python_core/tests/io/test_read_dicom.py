@@ -312,3 +312,22 @@ def test_reading_leaves_the_files_as_they_were(tmp_path):
     read_ct(folder)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert dcmread(folder / "000.dcm").PatientID == f"{MARKED}-ID"
+
+
+@pytest.mark.parametrize("syntax", [None, RLELossless, DeflatedExplicitVRLittleEndian], ids=str)
+def test_an_enhanced_ct_is_read_as_its_frames(tmp_path, syntax):
+    """Frames in a wild order, rescale that differs between them; no slice has a SOP instance that a SEG could name."""
+    slices = variants.enhanced(variants.rescale_per_slice(a_series(tmp_path)))
+    scan = read_ct(save(slices if syntax is None else variants.encoded(syntax)(slices), tmp_path))
+    np.testing.assert_array_equal(scan.volume.array, a_neck_phantom().array)
+    np.testing.assert_allclose(scan.volume.affine, a_neck_phantom().affine, atol=1e-6)
+    assert scan.headers == () and scan.series_uid_sha256 is not None
+    (warning,) = scan.warnings
+    assert warning == "The CT is a multi-frame object: no DICOM SEG or SR that refers to its frames is written."
+
+
+def test_an_enhanced_ct_keeps_to_the_same_geometry_rules(tmp_path):
+    with pytest.raises(GeometryError, match=r"gantry was tilted by 15.0 degrees"):
+        read_ct(save(variants.enhanced(variants.tilted(a_series(tmp_path))), tmp_path))
+    (info,) = list_series(save(variants.enhanced(a_series(tmp_path, seed=5)), tmp_path))
+    assert (info.slices, info.spacing_mm) == (12, pytest.approx((2.5, 0.8, 0.6)))

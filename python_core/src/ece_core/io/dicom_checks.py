@@ -168,7 +168,8 @@ def check_pixel_bytes(files: Files) -> None:
         raise InputError(
             f"There are no pixel data in {of_slices(absent, len(files))}; the files are probably cut off.", DAMAGED_FIX
         )
-    short = [file for file in files if not _pixels_complete(file)]
+    # Frames of one file lie in one element: its first frame answers for all.
+    short = [file for file in files if file.frame == 0 and not _pixels_complete(file)]
     if short:
         size = f" ({expected_bytes(short[0])} bytes expected)" if is_native(short[0].transfer_syntax) else ""
         raise InputError(f"The pixel data are incomplete in {of_slices(len(short), len(files))}{size}.", DAMAGED_FIX)
@@ -262,7 +263,7 @@ def _pixels_complete(file: DicomFile) -> bool:
         try:
             declared = skip_element_header(stream, file.transfer_syntax)
             if is_native(file.transfer_syntax):
-                needed = expected_bytes(file)
+                needed = expected_bytes(file) * file.frames
                 return declared >= needed and file.size - stream.tell() >= needed
             return _fragments_complete(stream, file.size)
         except struct.error:

@@ -39,6 +39,8 @@ class DicomFile:
         None if the file holds no pixels.
     size
         Bytes of the file (after inflating).
+    frame, frames
+        Which of how many frames of the file this is, from 0; of a classic slice the only one.
     """
 
     path: Path
@@ -46,6 +48,8 @@ class DicomFile:
     transfer_syntax: UID
     pixel_offset: int | None
     size: int
+    frame: int = 0
+    frames: int = 1
 
     def text(self, keyword: str) -> str:
         """A header value as text, backslash between several; empty if absent or unreadable."""

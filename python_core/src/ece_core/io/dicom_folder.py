@@ -73,7 +73,7 @@ def read_folder(folder: Path, recursive: bool = True) -> Contents:
             damaged += 1
             continue
         sop_class = _sop_class(file)
-        if sop_class in MULTI_FRAME_CT:
+        if is_multi_frame_ct(file):
             multi_frame.append(file)
         elif is_ct_slice(file):
             slices.append(file)
@@ -85,6 +85,11 @@ def read_folder(folder: Path, recursive: bool = True) -> Contents:
 def is_ct_slice(file: DicomFile) -> bool:
     """Whether the file is a classic CT image, and no scout view."""
     return _sop_class(file) == CT_IMAGE and file.text("Modality") in ("", "CT") and not is_localizer(file)
+
+
+def is_multi_frame_ct(file: DicomFile) -> bool:
+    """Whether the file is an enhanced CT image, all of its frames in one file, and no scout view."""
+    return _sop_class(file) in MULTI_FRAME_CT and not is_localizer(file)
 
 
 def is_localizer(file: DicomFile) -> bool:

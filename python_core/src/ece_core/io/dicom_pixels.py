@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import (
     UID,
@@ -54,13 +56,18 @@ def stored_values(file: DicomFile) -> Array:
         The pixel data are incomplete, damaged or cannot be decoded here.
     """
     with library_call("The pixel data of a slice are incomplete or damaged.", DAMAGED_FIX):
-        if is_native(file.transfer_syntax):
+        if is_native(file.transfer_syntax) and not _inflated_anew(file):
             return _meaningful_bits(_native(file), file)
-        decode = _pydicom if _pydicom_decodes(file.transfer_syntax) else _gdcm
+        decode = _pydicom if _inflated_anew(file) or _pydicom_decodes(file.transfer_syntax) else _gdcm
         values = decode(file)
     if values.shape != (int(file.header.Rows), int(file.header.Columns)):
         raise InputError("The compressed pixels have another size than the header says.", DAMAGED_FIX)
     return values.astype(np.int32)
+
+
+def _inflated_anew(file: DicomFile) -> bool:
+    """Whether reading one frame would inflate the whole object each time."""
+    return file.frames > 1 and file.transfer_syntax == DeflatedExplicitVRLittleEndian
 
 
 def hounsfield(file: DicomFile) -> Array:
@@ -119,6 +126,7 @@ def _native(file: DicomFile) -> Array:
     with open_dataset(file.path, file.transfer_syntax) as stream:
         stream.seek(file.pixel_offset or 0)
         skip_element_header(stream, file.transfer_syntax)
+        stream.seek(file.frame * expected_bytes(file), 1)
         data = stream.read(expected_bytes(file))
     if len(data) < expected_bytes(file):
         raise InputError("The pixel data of a slice are incomplete or damaged.", DAMAGED_FIX)
@@ -135,13 +143,28 @@ def _pydicom_decodes(syntax: UID) -> bool:
 
 
 def _pydicom(file: DicomFile) -> Array:
-    return pixel_array(dcmread(file.path))
+    if file.frames == 1:
+        return pixel_array(dcmread(file.path))
+    return pixel_array(_whole(file.path), index=file.frame)
+
+
+@lru_cache(maxsize=1)
+def _whole(path: Path) -> Dataset:
+    """A multi-frame object with its compressed pixels: frames are decoded one after the other."""
+    return dcmread(path)
+
+
+def release() -> None:
+    """Forget the multi-frame object that was decoded last; it takes memory."""
+    _whole.cache_clear()
 
 
 def _gdcm(file: DicomFile) -> Array:
     """Stored values by way of SimpleITK, which applies the rescale that the header asks for."""
     import SimpleITK as sitk
 
+    if file.frames > 1:
+        raise InputError("A multi-frame CT in this compression is not read here.", "Export it as a classic CT series.")
     with itk_quiet():
         image = sitk.ReadImage(str(file.path), imageIO="GDCMImageIO")
     rescaled = sitk.GetArrayFromImage(image).reshape(image.GetSize()[1::-1])

@@ -12,17 +12,20 @@ import numpy as np
 from ece_core.errors import GeometryError, InputError
 from ece_core.geometry import Array, Volume
 from ece_core.io.dicom_checks import check_headers
+from ece_core.io.dicom_enhanced import all_frames
 from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile, read_header
-from ece_core.io.dicom_folder import Contents, is_ct_slice, kind_of, named, read_folder
+from ece_core.io.dicom_folder import Contents, is_ct_slice, is_multi_frame_ct, kind_of, named, read_folder
 from ece_core.io.dicom_grid import grid_affine, sorted_along_normal
 from ece_core.io.dicom_orientation import one_orientation
-from ece_core.io.dicom_pixels import hounsfield, whole_rescale
+from ece_core.io.dicom_pixels import hounsfield, release, whole_rescale
 from ece_core.io.dicom_repeats import one_slice_per_position, without_copies
 from ece_core.io.dicom_warnings import complete_by_its_own_count
 from ece_core.io.header_numbers import of_slices
 from ece_core.io.plausible_hu import hu_warnings
 from ece_core.io.quiet import quiet
 from ece_core.io.scan import Scan
+
+NO_OBJECTS_OF_FRAMES = "The CT is a multi-frame object: no DICOM SEG or SR that refers to its frames is written."
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def list_series(folder: Path | str) -> list[SeriesInfo]:
         The folder does not exist or holds too many files.
     """
     folder = _existing(Path(folder))
-    return _list(_by_series(read_folder(folder).slices))
+    return _list(_by_series(_slices(read_folder(folder))))
 
 
 @quiet()
@@ -94,11 +97,13 @@ def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
     except GeometryError as error:  # the slice that is missing may be the file that could not be read
         raise GeometryError(f"{error.problem} {contents.unread}".strip(), error.fix) from error
     array = _voxels(files)
+    if is_multi_frame_ct(files[0]):
+        warnings.append(NO_OBJECTS_OF_FRAMES)
     warnings += about_slices + complete_by_its_own_count(files) + hu_warnings(array)
     return Scan(
         volume=Volume(array, affine),
         format="dicom",
-        headers=tuple(file.header for file in files),
+        headers=() if is_multi_frame_ct(files[0]) else tuple(file.header for file in files),
         series_uid_sha256=hashlib.sha256(files[0].text("SeriesInstanceUID").encode()).hexdigest(),
         warnings=tuple(warnings),
         modality="CT",
@@ -119,8 +124,11 @@ def _voxels(files: Sequence[DicomFile]) -> Array:
     dtype = np.int16 if all(whole_rescale(file) for file in files) else np.float32
     bounds = np.iinfo(np.int16) if dtype is np.int16 else np.finfo(np.float32)
     array = np.empty((len(files), int(files[0].header.Rows), int(files[0].header.Columns)), dtype)
-    for voxels, file in zip(array, files, strict=True):
-        voxels[:] = np.minimum(hounsfield(file), bounds.max)
+    try:
+        for voxels, file in zip(array, files, strict=True):
+            voxels[:] = np.minimum(hounsfield(file), bounds.max)
+    finally:
+        release()
     return array
 
 
@@ -136,7 +144,7 @@ def _uid_and_part(series: str | None) -> tuple[str | None, int | None]:
 
 def _series_of(path: Path) -> str:
     file = read_header(path)
-    if not is_ct_slice(file):
+    if not is_ct_slice(file) and not is_multi_frame_ct(file):
         raise InputError(f"The file holds no CT slice: {kind_of(file)}.", "Choose the folder of a CT series.")
     return file.text("SeriesInstanceUID")
 
@@ -145,6 +153,10 @@ def _existing(path: Path) -> Path:
     if not path.exists():
         raise InputError("The file or folder does not exist.", "Check the path and try again.")
     return path
+
+
+def _slices(contents: Contents) -> list[DicomFile]:
+    return [*contents.slices, *all_frames(contents.multi_frame)]
 
 
 def _by_series(slices: Sequence[DicomFile]) -> dict[str, list[DicomFile]]:
@@ -192,7 +204,7 @@ def _spacing(files: Sequence[DicomFile]) -> tuple[float, float, float] | None:
 
 
 def _choose(contents: Contents, series_uid: str | None) -> list[DicomFile]:
-    series = _by_series(contents.slices)
+    series = _by_series(_slices(contents))
     if series_uid is not None and series_uid in series:
         return series[series_uid]
     if not series:
@@ -209,11 +221,6 @@ def _choose(contents: Contents, series_uid: str | None) -> list[DicomFile]:
 
 
 def _nothing_to_read(contents: Contents) -> InputError:
-    if contents.multi_frame:
-        return InputError(
-            "The CT is an enhanced (multi-frame) CT object, which is not read yet.",
-            "Export it as a classic CT series, one file per slice.",
-        )
     if contents.set_aside:
         return InputError(
             f"The folder holds no CT slices, only: {named(contents.set_aside)}.",
@@ -225,8 +232,6 @@ def _nothing_to_read(contents: Contents) -> InputError:
 
 
 def _set_aside_warnings(contents: Contents) -> list[str]:
-    kinds = dict(contents.set_aside)
-    if contents.multi_frame:
-        kinds["multi-frame CT object"] = len(contents.multi_frame)
+    kinds = contents.set_aside
     warnings = [f"Set aside, no CT slices: {named(kinds)}."] if kinds else []
     return warnings + ([contents.unread] if contents.unread else [])
