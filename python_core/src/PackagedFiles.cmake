@@ -8,6 +8,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/cli/arguments.py
   ece_core/cli/classify.py
   ece_core/cli/console.py
+  ece_core/cli/deidentify.py
   ece_core/cli/doctor.py
   ece_core/cli/evaluate.py
   ece_core/cli/explain.py
@@ -267,6 +268,8 @@ set(ECE_CORE_SCRIPTS
   ece_core/preprocessing/spline.py
   ece_core/preprocessing/window.py
   ece_core/privacy/__init__.py
+  ece_core/privacy/deidentify.py
+  ece_core/privacy/export_folder.py
   ece_core/privacy/owner_only.py
   ece_core/review/__init__.py
   ece_core/review/actions.py
@@ -385,5 +388,6 @@ set(ECE_CORE_RESOURCES
   ece_core/export/report.css
   ece_core/export/terminologies/AnatomicRegionAndModifier-LNECE.term.json
   ece_core/export/terminologies/SegmentationCategoryTypeModifier-LNECE.term.json
+  ece_core/privacy/keep_list.json
   ece_core/py.typed
 )

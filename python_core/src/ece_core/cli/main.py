@@ -11,13 +11,26 @@ from types import FrameType
 from typing import NoReturn
 
 from ece_core import RESEARCH_USE_ONLY, __version__
-from ece_core.cli import analyze, classify, doctor, evaluate, explain, export, models, pacs, segment, simulate, train
+from ece_core.cli import (
+    analyze,
+    classify,
+    deidentify,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    models,
+    pacs,
+    segment,
+    simulate,
+    train,
+)
 from ece_core.cli.console import Console
 from ece_core.errors import Cancelled, ECEError, InputError
 from ece_core.pipeline.failure import as_ece_error, log_cause
 
 DONE, WRONG_INPUT, FAILED = 0, 2, 3
-COMMANDS = (analyze, segment, classify, explain, export, simulate, train, evaluate, models, pacs, doctor)
+COMMANDS = (analyze, segment, classify, explain, export, simulate, train, evaluate, models, pacs, deidentify, doctor)
 
 
 class Parser(argparse.ArgumentParser):
