@@ -47,8 +47,9 @@ from ece_core.training.simulated_data import classification_crops
 
 LEAST_BREACH_VOXELS = 10  # 7 mm3: what the scan shows less of cannot be pointed at
 STEPS = 8  # of the deletion and insertion curves
-LAYERS = ("evidence", "signs.0", "norms.0", "norms.1", "norms.2")  # for Grad-CAM; the other CAMs take the card's
-BEFORE = "gradcam of one logit"  # at norms.1, for the logit of ENE: what the product showed until version 2.1
+LAYERS = ("evidence", "signs.0", "norms.0", "norms.1", "norms.2")  # for Grad-CAM
+OTHER_CAMS = ("guided-gradcam", "gradcam-plus-plus", "guided-gradcam-plus-plus")  # at norms.1
+BEFORE = "gradcam@norms.1, one logit"  # that of ENE: what the product showed before these figures were known
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--lymph-nodes", type=int, default=50)
     parser.add_argument("--seed", type=int, default=5002, help="of simulated patients that no training has seen")
-    parser.add_argument("--methods", help="only these, separated by commas (default: all; slow ones take minutes)")
+    parser.add_argument("--methods", help="only these, separated by semicolons (default: all; slow ones take minutes)")
     parser.add_argument("--curves", action="store_true", help="deletion and insertion: 18 forward passes a map")
     parser.add_argument("--repair", action="store_true", help="capsule repair: some 24 forward passes a lymph node")
     parser.add_argument("--other", type=Path, help="a second bundle, whose maps are correlated with these")
@@ -77,7 +78,7 @@ def main() -> None:
     asked = parser.parse_args()
     warnings.simplefilter("ignore")  # extensions of guided methods say so at every call
     bundle = load_bundle(asked.bundle)
-    chosen = [name for name in candidates() if asked.methods is None or name in asked.methods.split(",")]
+    chosen = [name for name in candidates() if asked.methods is None or name in asked.methods.split(";")]
     found = []
     for node in at_most(asked.lymph_nodes, breached_lymph_nodes(bundle, asked.work, asked.seed)):
         found.append(judged(bundle, node, asked, chosen))
@@ -86,10 +87,10 @@ def main() -> None:
 
 
 def candidates() -> list[str]:
-    """Every method; Grad-CAM once per layer, as `gradcam@LAYER`. The quick ones first."""
+    """Every method; class activation maps as `METHOD@LAYER`. The quick ones first."""
     slow = ("smoothgrad", "integrated-gradients", "occlusion")
-    names = [name for name in METHODS if name not in ("gradcam", *slow)]
-    return [*(f"gradcam@{layer}" for layer in LAYERS), BEFORE, *names, *slow]
+    cams = [*(f"gradcam@{layer}" for layer in LAYERS), BEFORE, *(f"{name}@norms.1" for name in OTHER_CAMS)]
+    return [*cams, *(name for name in METHODS if name not in ("gradcam", *OTHER_CAMS, *slow)), *slow]
 
 
 def at_most(count: int, nodes: Iterator[Breached]) -> Iterator[Breached]:
@@ -127,7 +128,7 @@ def judged(bundle: Bundle, node: Breached, asked: argparse.Namespace, chosen: li
     file = folder / f"judged_{stem}.json"
     done = json.loads(file.read_text()) if file.exists() else {"patient": node.patient, "methods": {}}
     for name in chosen:
-        place = folder / f"map_{stem}_{name.replace(' ', '-')}.npz"
+        place = folder / f"map_{stem}_{file_name(name)}.npz"
         row = done["methods"].get(name) or judged_map(bundle, node, name, place)
         if "refused" not in row:
             with np.load(place) as stored:
@@ -216,6 +217,10 @@ def judged_repair(bundle: Bundle, node: Breached) -> dict:
     }
 
 
+def file_name(method: str) -> str:
+    return method.replace(" ", "-").replace(",", "")
+
+
 def save(file: Path, content: dict) -> None:
     part = file.with_name(f".{file.name}.{os.getpid()}")
     part.write_text(json.dumps(content, indent=1))
@@ -231,6 +236,7 @@ def report(found: list[dict], asked: argparse.Namespace, model: str) -> None:
                 refused[name] = row["refused"]
             elif row["breach"] is not None:
                 by_method.setdefault(name, []).append({"patient": lymph_node["patient"], **row})
+    shown = f"gradcam@{loaded(asked.bundle).spec.get('gradcam_layer', 'last')}"
     best = best_method({name: rows for name, rows in by_method.items() if name != BEFORE})
     ratio = density_ratio(by_method[best])
     patients = len({lymph_node["patient"] for lymph_node in found})
@@ -241,7 +247,8 @@ def report(found: list[dict], asked: argparse.Namespace, model: str) -> None:
     words = [
         f"{len(found)} simulated ENE lymph nodes of {patients} patients, seed {asked.seed}; {model}; "
         f"{platform.machine()}, {date.today().isoformat()}.",
-        f"Best: {best}, {ratio['value']:.1f} times ({ratio['low']} to {ratio['high']}) the density." if ratio else "",
+        f"Best: {best}; its density on the breach over that on the intact capsule is {in_words(ratio)}.",
+        f"The model's card shows {shown}" + ("." if shown == best else ", which should be changed."),
         *(f"Refused: {name}: {why}" for name, why in refused.items()),
     ]
     text = "\n\n".join([*filter(None, words), *("\n".join(table.markdown()) for table in tables)])
@@ -251,6 +258,12 @@ def report(found: list[dict], asked: argparse.Namespace, model: str) -> None:
         (asked.out / "tables.md").write_text(text + "\n", encoding="utf-8")
         for table in tables:
             (asked.out / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
+
+
+def in_words(figure: dict | None) -> str:
+    if figure is None or figure["low"] is None:
+        return "-" if figure is None else f"{figure['value']:.1f}"
+    return f"{figure['value']:.1f} (95 % interval {figure['low']:.1f} to {figure['high']:.1f})"
 
 
 def correlations(found: list[dict], asked: argparse.Namespace) -> list:
@@ -265,7 +278,7 @@ def correlations(found: list[dict], asked: argparse.Namespace) -> list:
         stem = file.stem.removeprefix("judged")
         maps = {}
         for name in names:
-            path = folder / f"map{stem}_{name.replace(' ', '-')}.npz"
+            path = folder / f"map{stem}_{file_name(name)}.npz"
             if path.exists():
                 with np.load(path) as stored:
                     maps[name] = stored["map"].astype(np.float32)

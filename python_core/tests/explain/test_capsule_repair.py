@@ -55,8 +55,14 @@ def test_repairing_the_breach_takes_the_probability_away_and_nothing_else_does(k
     assert all(repair.by_sector[name] == 1.0 for name in SECTORS if name != "left")
     assert repair.fall("left") > 0.9 and repair.fall("right") == 0
     left = sectors(Volume(mask, hu.affine)) == SECTORS.index("left")
-    assert heat[left].max() == pytest.approx(repair.fall("left")) and not heat[~left].any() and not heat[mask].any()
+    assert heat[left].max() == 1 and not heat[~left].any() and not heat[mask].any()
     assert repair.to_json()["sectors"]["right"] == 1.0
+
+
+def test_a_small_fall_leaves_the_map_empty():
+    hu, mask, tissue = a_scan(strand=True)
+    repair, heat = capsule_repair(lambda hu, mask: 0.04 * float((hu[tissue] > 0).mean()), hu, mask, all_seen())
+    assert repair.fall("left") > 0.03 and not heat.any()
 
 
 def test_the_outline_is_repaired_too():

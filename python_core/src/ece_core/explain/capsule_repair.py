@@ -32,6 +32,7 @@ STRUCTURE_MM = 2.5  # soft tissue that holds a ball of this radius is muscle or 
 EDGE_MM = 0.9  # softness of an intact margin on the scan
 UNUSUAL = 2.0  # standard deviations of fat
 NOISE_SEED = 20261122
+LEAST_FALL = 0.05  # a map of smaller falls would show what painting alone does
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,8 @@ def capsule_repair(
     -------
     CapsuleRepair
     Array
-        (K, J, I) float32 in [0, 1]: over the perinodal shell how far the probability falls with its sector repaired.
+        (K, J, I) float32 in [0, 1]: over the perinodal shell how far the probability falls with its sector repaired,
+        the largest fall being 1; zero everywhere if that is less than LEAST_FALL.
     """
     around = surroundings(hu, mask, seen)
     as_is = probability_of(hu.array, mask)
@@ -113,9 +115,10 @@ def capsule_repair(
         by_sector[name] = probability_of(*_repaired(hu.array, mask, around, here)) if touched.any() else as_is
     whole = probability_of(*_repaired(hu.array, mask, around, np.ones(mask.shape, bool)))
     found = CapsuleRepair(as_is, whole, by_sector)
-    falls = np.array([found.fall(name) for name in SECTORS], np.float32)[around.sector]
+    falls = np.array([found.fall(name) for name in SECTORS], np.float32)
+    heat = (falls / falls.max() if falls.max() >= LEAST_FALL else 0 * falls)[around.sector]
     shell = perinodal_shell(signed_distance(mask, _kji(hu), REACH_MM), 0.0, OUTSIDE_MM) & seen
-    return found, np.where(shell, falls, 0).astype(np.float32)
+    return found, np.where(shell, heat, 0).astype(np.float32)
 
 
 def surroundings(hu: Volume, mask: Array, seen: Array) -> Surroundings:

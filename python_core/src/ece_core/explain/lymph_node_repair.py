@@ -14,7 +14,7 @@ Array = np.ndarray
 
 
 def repair_lymph_node(bundle: Bundle, block: Crop, device: str = "cpu") -> tuple[CapsuleRepair, Array]:
-    """The probability of ENE (also ECE) with each sector of the capsule repaired, and the map of how far it falls.
+    """The probability of ENE (also ECE) with each sector of the capsule repaired, and the map of where it falls.
 
     Returns
     -------

@@ -33,8 +33,8 @@ CAPSULE_REPAIR = "capsule-repair"
 GUIDES: dict[str, Guide] = {
     "gradcam": Guide(
         "Grad-CAM",
-        "where the layer that it looks at saw what raised the score",
-        "point more finely than the grid of that layer, or show what the score took from others",
+        "where the layer that it looks at (the model's card names it) saw what raised the score",
+        "point more finely than the grid of that layer, or show what the score took from other layers",
     ),
     "guided-backprop": Guide(
         "Guided backpropagation", "edges and textures that active units passed on to the score", _RELU_ONLY

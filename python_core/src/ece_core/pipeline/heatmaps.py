@@ -18,7 +18,8 @@ SCALING = (
     "Colors of two lymph nodes cannot be compared. Where two overlap, the larger value is shown."
 )
 REPAIR_SCALING = (
-    "Fall of the probability of ENE (also ECE), not scaled: 1 is a fall from 1 to 0. Lymph nodes can be compared."
+    "Capsule repair, each lymph node by itself: fall of the probability of ENE (also ECE) divided by the largest fall; "
+    "empty if that is below 0.05."
 )
 AROUND_MM = 8.0  # as far as the classifier sees around a lymph node
 
