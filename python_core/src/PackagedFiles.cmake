@@ -150,6 +150,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/io/dicom_grid.py
   ece_core/io/dicom_orientation.py
   ece_core/io/dicom_pixels.py
+  ece_core/io/dicom_regrid.py
   ece_core/io/dicom_repeats.py
   ece_core/io/dicom_seg.py
   ece_core/io/dicom_series.py

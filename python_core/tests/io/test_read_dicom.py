@@ -157,7 +157,7 @@ def test_other_files_in_the_folder_do_not_disturb(tmp_path):
 
 
 REFUSED_GEOMETRY = {
-    "gantry tilt": (variants.tilted, r"gantry was tilted by 15.0 degrees.*tilt corrected"),
+    "gantry tilt": (variants.tilted, r"gantry was tilted by 15.0 degrees.*--correct tilt"),
     "uneven": (variants.uneven, r"Slice distances differ: from 2.500 to 5.000 mm.*equal slice distances"),
     "one gap": (variants.without_slice(4), r"A slice is missing: .*2.5 mm apart, but 5 mm .*\(-7.0, -9.0, -90.0\)"),
     "two gaps": (variants.without_slice(4, 8), r"2 slices are missing.*first expected at position .*-90.0"),

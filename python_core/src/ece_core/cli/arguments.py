@@ -14,10 +14,14 @@ OUT_HELP = "result folder to make"
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """--device, --models, --series and --json."""
+    """--device, --models, --series, --correct and --json."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of model bundles to use instead")
     parser.add_argument("--series", metavar="UID", help="which series of a DICOM folder that holds several")
+    parser.add_argument(
+        "--correct", default="", metavar="WHAT",
+        help="resample what is refused otherwise: tilt (of the gantry), spacing (unequal), separated by commas",
+    )  # fmt: skip
     add_json_argument(parser)
 
 
@@ -55,6 +59,7 @@ def add_patient_model_argument(parser: argparse.ArgumentParser) -> None:
 def read_options(asked: argparse.Namespace) -> AnalyzeOptions:
     """The options of a run; what the command does not offer keeps its default."""
     given = {"device": asked.device, "models": asked.models, "series_uid": asked.series}
+    given["correct"] = tuple(name.strip() for name in asked.correct.split(",") if name.strip())
     if asked.models is not None and not asked.models.is_dir():
         raise InputError("The folder given with --models does not exist.", "Give a folder that holds model bundles.")
     if hasattr(asked, "explain"):

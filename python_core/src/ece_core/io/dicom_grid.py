@@ -17,7 +17,7 @@ STEP_TOLERANCE_MM = 0.01  # scanners round positions
 STEP_TOLERANCE = 0.02  # of the slice distance
 DRIFT_TOLERANCE_MM = 0.05  # sideways, over the whole series
 SAME_POSITION_MM = 0.01
-SPACING_FIX = "Export the original series again, with equal slice distances."
+SPACING_FIX = "Export the original series again, with equal slice distances, or have it resampled: --correct spacing."
 
 
 def normal_of(file: DicomFile) -> Array:
@@ -75,7 +75,7 @@ def grid_affine(files: Sequence[DicomFile]) -> Array:
 
 def check_no_tilt(files: Sequence[DicomFile]) -> None:
     """Positions on a straight line that is not the normal: the table moved through a tilted gantry."""
-    drift = _sideways(files)
+    drift = sideways(files)
     steps = np.arange(len(files))
     slope = drift[-1] / steps[-1]
     straight = np.abs(drift - steps[:, None] * slope).max() <= DRIFT_TOLERANCE_MM
@@ -85,12 +85,12 @@ def check_no_tilt(files: Sequence[DicomFile]) -> None:
         raise GeometryError(
             f"The gantry was tilted by {degrees:.1f} degrees: each slice is shifted sideways against the one below, "
             "so the slices form no rectangular volume.",
-            "Use a scan without gantry tilt, or have the tilt corrected (resampled) at the scanner first.",
+            "Use a scan without gantry tilt, or have the tilt corrected (resampled): --correct tilt.",
         )
 
 
 def check_no_sideways_shift(files: Sequence[DicomFile]) -> None:
-    shift = np.linalg.norm(_sideways(files), axis=1)
+    shift = np.linalg.norm(sideways(files), axis=1)
     if shift.max() > DRIFT_TOLERANCE_MM:
         raise GeometryError(
             f"Slices are shifted sideways against each other by up to {shift.max():.2f} mm.",
@@ -102,7 +102,7 @@ def check_no_missing_slice(files: Sequence[DicomFile]) -> None:
     steps = np.diff(along_normal(files))
     step = float(np.quantile(steps, 0.25, method="lower"))  # the true one even where half of few steps are gaps
     multiple = np.rint(steps / step)
-    whole = np.abs(steps - multiple * step) <= multiple * _tolerance(step)
+    whole = np.abs(steps - multiple * step) <= multiple * step_tolerance(step)
     gaps = np.flatnonzero(multiple >= 2)
     if not len(gaps) or not whole.all() or len(gaps) > max(2, 0.2 * len(steps)):
         return
@@ -121,15 +121,15 @@ def check_no_missing_slice(files: Sequence[DicomFile]) -> None:
 def check_even_steps(files: Sequence[DicomFile]) -> None:
     steps = np.diff(along_normal(files))
     step = float(np.median(steps))
-    if np.abs(steps - step).max() > _tolerance(step):
+    if np.abs(steps - step).max() > step_tolerance(step):
         raise GeometryError(f"Slice distances differ: from {steps.min():.3f} to {steps.max():.3f} mm.", SPACING_FIX)
 
 
-def _tolerance(step_mm: float) -> float:
+def step_tolerance(step_mm: float) -> float:
     return max(STEP_TOLERANCE_MM, STEP_TOLERANCE * step_mm)
 
 
-def _sideways(files: Sequence[DicomFile]) -> Array:
+def sideways(files: Sequence[DicomFile]) -> Array:
     """(slices, 3) mm by which each slice lies beside the normal through the first."""
     normal = normal_of(files[0])
     offset = positions_of(files) - positions_of(files)[0]

@@ -22,6 +22,7 @@ APART = {  # what may differ between slices at one position
     "ImageType": "image type",
     "SliceThickness": "slice thickness",
 }
+MAX_ACQUISITIONS, MIN_ACQUISITION_SLICES = 4, 8  # of a few helical runs; step-and-shoot has dozens of one slice each
 
 
 def without_copies(files: Sequence[DicomFile]) -> tuple[list[DicomFile], list[str]]:
@@ -81,6 +82,9 @@ def one_slice_per_position(files: Sequence[DicomFile], part: int | None = None) 
     """
     starts = np.flatnonzero(np.diff(along_normal(files), prepend=-np.inf) > SAME_POSITION_MM)
     if len(starts) == len(files):
+        acquisitions = _acquisitions(files)
+        if len(acquisitions) > 1:
+            return _chosen(f"The series holds {len(acquisitions)} acquisitions side by side", acquisitions, part)
         if part is not None:
             raise InputError("The series has no parts to choose from.", "Leave out the # and what follows it.")
         return list(files)
@@ -96,10 +100,25 @@ def one_slice_per_position(files: Sequence[DicomFile], part: int | None = None) 
         raise GeometryError(
             f"{problem}, which the headers do not tell apart.", "Export one of them as a series of its own."
         )
+    return _chosen(problem, parts, part)
+
+
+def _chosen(problem: str, parts: dict[str, list[DicomFile]], part: int | None) -> list[DicomFile]:
     if part is not None and 1 <= part <= len(parts):
         return one_slice_per_position(list(parts.values())[part - 1])
     listed = ", ".join(f"#{n} {name} ({len(found)} slices)" for n, (name, found) in enumerate(parts.items(), start=1))
     raise GeometryError(f"{problem}: {listed}.", "Choose one of them by its number, as in --series UID#1.")
+
+
+def _acquisitions(files: Sequence[DicomFile]) -> dict[str, list[DicomFile]]:
+    """The series' acquisitions if they are a few long ones: between them the patient moves. Scanners that number
+    every rotation have many short ones, which belong together."""
+    found: dict[str, list[DicomFile]] = {}
+    for file in files:
+        found.setdefault(file.text("AcquisitionNumber"), []).append(file)
+    if not 2 <= len(found) <= MAX_ACQUISITIONS or min(map(len, found.values())) < MIN_ACQUISITION_SLICES:
+        return {}
+    return {_named("acquisition", value, number): found[value] for number, value in enumerate(sorted(found), start=1)}
 
 
 def _parts(files: Sequence[DicomFile], doubled: Sequence[DicomFile]) -> dict[str, list[DicomFile]]:

@@ -15,9 +15,10 @@ from ece_core.io.dicom_checks import check_headers
 from ece_core.io.dicom_enhanced import all_frames
 from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile, read_header
 from ece_core.io.dicom_folder import Contents, is_ct_slice, is_multi_frame_ct, kind_of, named, read_folder
-from ece_core.io.dicom_grid import grid_affine, sorted_along_normal
+from ece_core.io.dicom_grid import check_no_sideways_shift, grid_affine, sorted_along_normal
 from ece_core.io.dicom_orientation import one_orientation
 from ece_core.io.dicom_pixels import hounsfield, release, whole_rescale
+from ece_core.io.dicom_regrid import Regrid, check_corrections, planned
 from ece_core.io.dicom_repeats import one_slice_per_position, without_copies
 from ece_core.io.dicom_warnings import complete_by_its_own_count
 from ece_core.io.header_numbers import of_slices
@@ -25,6 +26,7 @@ from ece_core.io.plausible_hu import hu_warnings
 from ece_core.io.quiet import quiet
 from ece_core.io.scan import Scan
 
+NO_OBJECTS_OF_RESAMPLED = "The CT was resampled: no DICOM SEG or SR is written, as outlines lie between its slices."
 NO_OBJECTS_OF_FRAMES = "The CT is a multi-frame object: no DICOM SEG or SR that refers to its frames is written."
 
 
@@ -74,8 +76,10 @@ def list_series(folder: Path | str) -> list[SeriesInfo]:
 
 
 @quiet()
-def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
+def read_dicom(path: Path, series_uid: str | None = None, correct: Sequence[str] = ()) -> Scan:
     """Read one CT series of a folder; of a file, the series that the file belongs to.
+
+    ``correct`` names what of the geometry may be resampled: :data:`~ece_core.io.dicom_regrid.CORRECTIONS`.
 
     Raises
     ------
@@ -84,6 +88,7 @@ def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
     InputError
         No CT series, more than one, or one that cannot be read.
     """
+    check_corrections(correct)
     if path.is_file():
         series_uid = series_uid or _series_of(path)
         contents = read_folder(path.parent, recursive=False)
@@ -93,30 +98,43 @@ def read_dicom(path: Path, series_uid: str | None = None) -> Scan:
     chosen = _choose(contents, series_uid)
     warnings = _set_aside_warnings(contents)
     try:
-        files, affine, about_slices = _in_order(chosen, part)
+        files, grid, about_slices = _in_order(chosen, part, correct)
     except GeometryError as error:  # the slice that is missing may be the file that could not be read
         raise GeometryError(f"{error.problem} {contents.unread}".strip(), error.fix) from error
     array = _voxels(files)
+    volume = grid.apply(array) if isinstance(grid, Regrid) else Volume(array, grid)
+    on_slices = not isinstance(grid, Regrid) and not is_multi_frame_ct(files[0])
     if is_multi_frame_ct(files[0]):
         warnings.append(NO_OBJECTS_OF_FRAMES)
+    elif not on_slices:
+        warnings.append(NO_OBJECTS_OF_RESAMPLED)
     warnings += about_slices + complete_by_its_own_count(files) + hu_warnings(array)
     return Scan(
-        volume=Volume(array, affine),
+        volume=volume,
         format="dicom",
-        headers=() if is_multi_frame_ct(files[0]) else tuple(file.header for file in files),
+        headers=tuple(file.header for file in files) if on_slices else (),
         series_uid_sha256=hashlib.sha256(files[0].text("SeriesInstanceUID").encode()).hexdigest(),
         warnings=tuple(warnings),
         modality="CT",
     )
 
 
-def _in_order(slices: Sequence[DicomFile], part: int | None = None) -> tuple[list[DicomFile], Array, list[str]]:
-    """Slices of one series to the slices of one grid, the grid's affine, and what was left out. Headers only."""
+def _in_order(
+    slices: Sequence[DicomFile], part: int | None = None, correct: Sequence[str] = ()
+) -> tuple[list[DicomFile], Array | Regrid, list[str]]:
+    """Slices of one series in order, their grid's affine (or how to resample them), and what was done. Headers only."""
     files, about_copies = without_copies(slices)
     files, about_orientation = one_orientation(files)
     check_headers(files)
     files = one_slice_per_position(sorted_along_normal(files), part)
-    return files, grid_affine(files), about_copies + about_orientation
+    about = about_copies + about_orientation
+    plan = planned(files, correct) if correct else None
+    if plan is not None:
+        regrid, said = plan
+        if not regrid.shifts.any():
+            check_no_sideways_shift(files)
+        return files, regrid, about + said
+    return files, grid_affine(files), about
 
 
 def _voxels(files: Sequence[DicomFile]) -> Array:
@@ -196,10 +214,11 @@ def _count(file: DicomFile, keyword: str) -> int:
 
 def _spacing(files: Sequence[DicomFile]) -> tuple[float, float, float] | None:
     try:
-        _, affine, _ = _in_order(files)
+        _, grid, _ = _in_order(files)
     except InputError:
         return None
-    i, j, k = np.linalg.norm(affine[:3, :3], axis=0)
+    assert isinstance(grid, np.ndarray)  # nothing was asked to be corrected
+    i, j, k = np.linalg.norm(grid[:3, :3], axis=0)
     return (float(k), float(j), float(i))
 
 

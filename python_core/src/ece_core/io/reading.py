@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ece_core.errors import InputError
@@ -11,7 +12,7 @@ from ece_core.io.image_files import READERS, read_image_file, suffix_of
 from ece_core.io.scan import Scan
 
 
-def read_ct(path: Path | str, series_uid: str | None = None) -> Scan:
+def read_ct(path: Path | str, series_uid: str | None = None, correct: Sequence[str] = ()) -> Scan:
     """Read a CT.
 
     Parameters
@@ -21,6 +22,9 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> Scan:
     series_uid
         SeriesInstanceUID, where a folder holds several CT series; "UID#2" for the second part of a series that holds
         several slices at each position (two kernels, two acquisitions).
+    correct
+        What of a DICOM series' geometry may be resampled instead of refused: "tilt", "spacing". The result's warnings
+        say what was done; nothing is resampled that was not asked for.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> Scan:
     if not path.exists():
         raise InputError("The file or folder does not exist.", "Check the path and try again.")
     if path.is_dir() or (suffix_of(path) not in READERS and is_dicom(path)):
-        return read_dicom(path, series_uid)
+        return read_dicom(path, series_uid, correct)
     if series_uid is not None:
         raise InputError("A series can be chosen in a DICOM folder only.", "Leave out --series.")
     return read_image_file(path)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ece_core.errors import InputError
+from ece_core.io.dicom_regrid import check_corrections
 from ece_core.pipeline.explanation_guide import GUIDES
 from ece_core.pipeline.patient import DEFAULT_PATIENT_MODEL, PATIENT_MODELS
 
@@ -38,11 +39,13 @@ class AnalyzeOptions:
     faithfulness
         With every heatmap also the figures for which the network runs again and again: deletion, insertion,
         randomization and repeatability.
+    correct
+        What of a DICOM series' geometry may be resampled instead of refused: "tilt", "spacing".
 
     Raises
     ------
     InputError
-        A method or a patient model that does not exist.
+        A method, a patient model or a correction that does not exist.
     """
 
     device: str = "auto"
@@ -53,11 +56,14 @@ class AnalyzeOptions:
     full_search: bool = False
     mirror: bool = False
     faithfulness: bool = False
+    correct: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "explain", tuple(dict.fromkeys(self.explain)))
         for method in self.explain:
             _expect_known("explanation method", method, EXPLANATION_TITLES)
+        object.__setattr__(self, "correct", tuple(dict.fromkeys(self.correct)))  # a worker's request brings a list
+        check_corrections(self.correct)
         _expect_known("patient model", self.patient_model, PATIENT_MODELS)
 
 

@@ -51,7 +51,7 @@ class Run:
 def read_scan(run: Run, ct: Path) -> Scan:
     """The CT, with what its reader had to say."""
     with run.clock.stage("read"):
-        scan = read_ct(ct, series_uid=run.options.series_uid)
+        scan = read_ct(ct, series_uid=run.options.series_uid, correct=run.options.correct)
     for sentence in scan.warnings:
         run.warn(sentence)
     if max(scan.volume.spacing_mm) > COARSEST_MM + 0.01:
