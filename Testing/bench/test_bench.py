@@ -37,6 +37,15 @@ def test_a_case_adds_its_row_to_the_results_and_prints_the_table(tmp_path):
     assert "simulate_patch" in done.stdout and "the figures mean nothing" in done.stdout
 
 
+def test_what_is_written_as_dicom_is_timed_one_object_at_a_time(tmp_path):
+    names = ["dicom_write_seg", "dicom_write_sr", "dicom_write_pm", "dicom_write_rtstruct"]
+    done = run_bench("--tiny", "--only", ",".join(names), "--results", str(tmp_path / "results.json"))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "results.json").read_text())
+    assert [row["name"] for row in rows] == names
+    assert all(row["ours"] > 0 and row["settings"]["lymph_nodes"] == 3 for row in rows)
+
+
 def test_an_unknown_name_is_refused_with_the_names_there_are():
     done = run_bench("--only", "nonsense")
     assert done.returncode == 2

@@ -4,6 +4,7 @@ import logging
 import resource
 import warnings
 import zlib
+from importlib.util import find_spec
 
 import dicom_variants as variants
 import numpy as np
@@ -12,9 +13,10 @@ from dicom_variants import MARKED, a_neck_phantom, a_series, save, setting, with
 from ece_core.errors import ECEError, InputError
 from ece_core.io import Scan, list_series, read_ct
 from ece_core.io.dicom_file import read_header
+from ece_core.io.dicom_pixels import can_decode, decoder_of
 from ece_core.io.limits import MAX_INFLATED_BYTES
 from pydicom import dcmwrite
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossless
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 
 def encapsulated_as(syntax: str):
@@ -254,3 +256,14 @@ def test_a_header_of_the_wrong_kind_is_not_dicom(tmp_path):
     path.write_bytes(path.read_bytes()[132:])
     with pytest.raises(InputError, match="of a kind that is not read here"):
         read_ct(path)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "decoder"),
+    [("1.2.840.10008.1.2.5", "pydicom"), ("1.2.840.10008.1.2.4.80", "pyjpegls"), ("1.2.840.10008.1.2.4.70", "GDCM")],
+)
+def test_every_compression_names_its_decoder(syntax, decoder):
+    if decoder == "pyjpegls" and find_spec("jpeg_ls") is None:
+        pytest.skip("pyjpegls is not installed")
+    assert decoder_of(UID(syntax)) is not None and decoder in decoder_of(UID(syntax)) and can_decode(UID(syntax))
+    assert decoder_of(UID("1.2.840.10008.1.2.4.102")) is None  # MPEG-4

@@ -39,7 +39,15 @@ def is_native(syntax: UID) -> bool:
 
 def can_decode(syntax: UID) -> bool:
     """Whether the pixels can be read here: as they lie, by a decoder of pydicom, or by GDCM inside SimpleITK."""
-    return is_native(syntax) or _pydicom_decodes(syntax) or syntax in GDCM_DECODES
+    return is_native(syntax) or decoder_of(syntax) is not None
+
+
+def decoder_of(syntax: UID) -> str | None:
+    """What decompresses the pixels here, by the name of its package; None if nothing does."""
+    plugins = _plugins(syntax)
+    if plugins:
+        return plugins[0]
+    return "GDCM in SimpleITK" if syntax in GDCM_DECODES else None
 
 
 def stored_values(file: DicomFile) -> Array:
@@ -135,11 +143,16 @@ def _native(file: DicomFile) -> Array:
 
 
 def _pydicom_decodes(syntax: UID) -> bool:
+    return bool(_plugins(syntax))
+
+
+def _plugins(syntax: UID) -> tuple[str, ...]:
+    """pydicom's decoders for a compression that are installed."""
     try:
         with quiet():
-            return get_decoder(syntax).is_available
+            return tuple(get_decoder(syntax).available_plugins)
     except LIBRARY_ERRORS:
-        return False
+        return ()
 
 
 def _pydicom(file: DicomFile) -> Array:
