@@ -1,12 +1,30 @@
-"""Bundles with random weights and our architectures: they prove that a benchmark runs, and nothing else."""
+"""Bundles with random weights and our architectures, for where none is shipped: they prove that a benchmark runs."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from registry import NotMeasurable
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 PLACEHOLDER = "Random weights, for trying out the benchmarks. Finds nothing."
+
+
+def shipped_or_random(folder: Path, tiny: bool) -> Path | None:
+    """None: the shipped ones. A tiny run without any makes its own, with random weights."""
+    from ece_core.errors import ModelError
+    from ece_core.models import find_bundle
+
+    try:
+        for task in ("lymph_node_segmentation", "lymph_node_classification"):
+            find_bundle(task)
+        return None
+    except ModelError as error:
+        if not tiny:
+            raise NotMeasurable(str(error)) from error
+    write_random_models(folder)
+    return folder
 
 
 def write_random_models(folder: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from process_tree import run
-from registry import NotMeasurable, Row, case
+from random_models import shipped_or_random
+from registry import Row, case
 from worker_client import Worker
 
 SEED, NUMBER, THREADS = 20261121, 0, 2
@@ -22,7 +23,7 @@ def analyze_cpu(tiny: bool) -> list[Row]:
     """Wall seconds from starting the program to its end, pages of the disk cache warm."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        models = _models(folder / "models", tiny)
+        models = shipped_or_random(folder / "models", tiny)
         ct, about = _simulated_series(folder / "ct", tiny)
         program = [sys.executable, "-m", "ece_core.cli", "analyze", str(ct), str(folder / "cold"), "--device", "cpu"]
         program += ["--explain", METHODS, *(["--models", str(models)] if models else [])]
@@ -61,24 +62,6 @@ def _simulated_series(folder: Path, tiny: bool) -> tuple[Path, dict[str, Any]]:
     write_ct_series(simulated.simulation.ct, folder, seed=SEED)
     about = {"seed": SEED, "case": NUMBER, "shape_kji": shape, "spacing_mm": spacing_mm, "input": "dicom"}
     return folder, {**about, "lymph_nodes_true": len(simulated.truth)}
-
-
-def _models(folder: Path, tiny: bool) -> Path | None:
-    """None: the shipped ones. A tiny run without any makes its own, with random weights."""
-    from ece_core.errors import ModelError
-    from ece_core.models import find_bundle
-
-    try:
-        for task in ("lymph_node_segmentation", "lymph_node_classification"):
-            find_bundle(task)
-        return None
-    except ModelError as error:
-        if not tiny:
-            raise NotMeasurable(str(error)) from error
-    from random_models import write_random_models
-
-    write_random_models(folder)
-    return folder
 
 
 def _analyze_in_a_worker(ct: Path, folder: Path, models: Path | None) -> tuple[list[float], int]:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from ece_core.errors import EmptyMaskError, GeometryError
+from ece_core.export.nrrd import read_nrrd
 from ece_core.export.seg_nrrd import read_seg_nrrd
 from ece_core.geometry import Volume
 from ece_core.io import write_image
 from ece_core.lymph_nodes.not_evaluable import CUT_OFF, TOO_LARGE
-from ece_core.pipeline import classify, reclassify
+from ece_core.pipeline import AnalyzeOptions, classify, reclassify
 from fake_networks import a_neck_ct
 
 
@@ -44,9 +45,19 @@ def test_one_label_in_two_pieces_is_said(fake_models, a_ct_file, mask_file, tmp_
 
 def test_reclassify_answers_for_the_edited_lymph_node_alone(fake_models, a_ct_file, mask_file, tmp_path):
     before = sorted(tmp_path.iterdir())
-    lymph_node, warnings = reclassify(a_ct_file, mask_file(), 7)
+    lymph_node, warnings, heatmaps = reclassify(a_ct_file, mask_file(), 7)
     assert lymph_node.id == "LN7" and lymph_node.ece_probability == pytest.approx(0.2)
-    assert warnings == () and sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "mask.nii.gz"])
+    assert warnings == () and heatmaps == ()
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "mask.nii.gz"])
+
+
+def test_reclassify_explains_where_a_folder_is_given(fake_models, a_ct_file, mask_file, tmp_path):
+    options = AnalyzeOptions(explain=("gradcam",))
+    (entry,) = reclassify(a_ct_file, mask_file(), 7, options, heatmap_folder=tmp_path / "new").heatmaps
+    assert (entry["method"], entry["title"]) == ("gradcam-LN7", "Grad-CAM of LN7")
+    heatmap, ct = read_nrrd(tmp_path / "new" / entry["file"]), a_neck_ct()
+    k, j, i = np.argwhere(ct.array == 200)[0]
+    assert heatmap.array[tuple(np.rint(heatmap.to_index(ct.to_lps([k, j, i]))).astype(int))] == 1
 
 
 def test_reclassify_follows_the_edit(fake_models, a_ct_file, mask_file):

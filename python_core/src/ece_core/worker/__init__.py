@@ -10,7 +10,8 @@ Requests, one JSON object a line; every one has an ``id`` (text or integer) that
 ==========  ==================================================================================================
 analyze     ct, out, options {device, models, explain, patient_model, series_uid}
 segment     ct, out, options
-classify    ct, mask, out, options: a whole mask; or ct, mask, label, options: one lymph node, nothing is written
+classify    ct, mask, out, options: a whole mask; or ct, mask, label, options: one lymph node, and nothing is written
+            but, with heatmap_folder, its heatmaps of options.explain there
 explain     ct, result, method, lymph_node (id, optional), options
 warmup      answers ``ready`` once the networks are loaded
 cancel      id of the run to stop
@@ -22,7 +23,7 @@ Events:
 ==========  ==================================================================================================
 ready       device, seconds, warnings [{problem, fix}]: the warm process is warm (again, after a cancel)
 progress    id, stage, title, fraction, elapsed_s, remaining_s (null while unknown)
-result      id, folder (classify with a label: lymph_node and warnings instead; explain: also file)
+result      id, folder (classify with a label: also lymph_node, warnings and heatmaps; explain: also file)
 error       id (null: the line had none), kind "input" | "failed" | "cancelled", problem, fix
 ==========  ==================================================================================================
 

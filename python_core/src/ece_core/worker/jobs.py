@@ -70,8 +70,14 @@ def _classify(asked: dict[str, Any], options: AnalyzeOptions, report: Report) ->
     if asked.get("out") is not None:
         pipeline.classify(ct, mask, Path(asked["out"]), options, report)
         return {"folder": asked["out"]}
-    lymph_node, warnings = pipeline.reclassify(ct, mask, asked["label"], options, report)
-    return {"folder": None, "lymph_node": lymph_node.to_json(), "warnings": list(warnings)}
+    folder = asked.get("heatmap_folder")
+    anew = pipeline.reclassify(ct, mask, asked["label"], options, report, None if folder is None else Path(folder))
+    return {
+        "folder": None,
+        "lymph_node": anew.lymph_node.to_json(),
+        "warnings": list(anew.warnings),
+        "heatmaps": list(anew.heatmaps),
+    }
 
 
 def _explain(asked: dict[str, Any], options: AnalyzeOptions, report: Report) -> dict[str, Any]:

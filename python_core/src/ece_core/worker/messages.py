@@ -18,7 +18,7 @@ NEEDED = {
     "cancel": (),
     "quit": (),
 }
-_TEXTS = ("ct", "out", "mask", "result", "method", "lymph_node")
+_TEXTS = ("ct", "out", "mask", "result", "method", "lymph_node", "heatmap_folder")
 
 
 @dataclass(frozen=True)

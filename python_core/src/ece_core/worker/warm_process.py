@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from ece_core.errors import Cancelled, ECEError
 from ece_core.pipeline.failure import as_ece_error, log_cause
+from ece_core.privacy.logs import private_logs
 from ece_core.worker.jobs import run_job
 from ece_core.worker.messages import Request, error_event, progress_event, read_request, to_line
 from ece_core.worker.streams import open_stdin, take_stdout
@@ -106,7 +107,8 @@ class WarmProcess:
 
 
 def main() -> None:
-    WarmProcess(take_stdout()).serve(open_stdin())
+    with private_logs():
+        WarmProcess(take_stdout()).serve(open_stdin())
 
 
 if __name__ == "__main__":
