@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ece_core.evaluation.contours import auc_of_worst
 from ece_core.evaluation.overlap import Overlap
-from ece_core.evaluation.roc import auc
 from ece_core.explain.contour import contour_attribution, contour_crop
 from ece_core.explain.contour_quality import WORST, ContourQuality, contour_profile, fit_contour_quality, is_worst
 from ece_core.explain.euler_profile import THRESHOLDS
@@ -52,7 +52,7 @@ def main() -> None:
     dev = collected(bundle, asked.cohort, asked.results, asked.methods, asked.work / "dev", asked.cases)
     fits = {method: _fit(asked, bundle, dev, at, method) for at, method in enumerate(asked.methods)}
     found = {method: _auc(fit.scores(dev.profiles[:, at]), dev) for at, (method, fit) in enumerate(fits.items())}
-    chosen = max(found, key=lambda method: found[method]["auc"])
+    chosen = max(found, key=lambda method: found[method]["auc"]["value"])
     report = {
         "lymph_nodes": len(dev.dice), "patients": len(np.unique(dev.patient)), "worst_share": WORST,
         "worst_dice_up_to": round(float(np.quantile(dev.dice, WORST)), 3), "auc_by_method": found, "chosen": chosen,
@@ -76,7 +76,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--test-results", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
-    parser.add_argument("--cases", type=int, help="only so many patients of each cohort")
+    parser.add_argument("--cases", type=int, help="only so many patients of the cohort")
+    parser.add_argument("--test-cases", type=int, help="only so many patients of the test cohort")
     return parser.parse_args()
 
 
@@ -138,26 +139,19 @@ def _fit(asked: argparse.Namespace, bundle: Bundle, dev: Cohort, at: int, method
     return fit_contour_quality(dev.profiles[:, at], dev.dice, method, bundle.sha256, words)
 
 
-def _auc(scores: np.ndarray, cohort: Cohort) -> dict[str, float]:
-    """Of telling the worst Dice, with a 95 % interval over patients; 'found' without what is no lymph node at all."""
-    worst = is_worst(cohort.dice)
-    groups = cohort.patient
-    low, high = _interval(-scores, worst, groups)
+def _auc(scores: np.ndarray, cohort: Cohort) -> dict[str, object]:
+    """Of telling the worst Dice, with a 95 % interval over patients; and without what is no lymph node at all."""
     real = cohort.dice > 0
     return {
-        "auc": round(auc(-scores, worst) or 0.0, 3), "low": low, "high": high,
-        "auc_of_true_lymph_nodes": round(auc(-scores[real], is_worst(cohort.dice[real])) or 0.0, 3),
-    }  # fmt: skip
+        "auc": _rounded(auc_of_worst(scores, is_worst(cohort.dice), cohort.patient)),
+        "auc_of_true_lymph_nodes": _rounded(
+            auc_of_worst(scores[real], is_worst(cohort.dice[real]), cohort.patient[real])
+        ),
+    }
 
 
-def _interval(scores: np.ndarray, worst: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
-    rng, members = np.random.default_rng(0), [np.flatnonzero(groups == g) for g in np.unique(groups)]
-    values = []
-    for _ in range(1000):
-        drawn = np.concatenate([members[at] for at in rng.integers(0, len(members), len(members))])
-        values.append(auc(scores[drawn], worst[drawn]))
-    low, high = np.quantile([value for value in values if value is not None], (0.025, 0.975))
-    return round(float(low), 3), round(float(high), 3)
+def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 3) for name, value in figures.items()}
 
 
 def _risks(fit: ContourQuality, cohort: Cohort, at: int) -> dict[str, dict[str, float]]:
@@ -175,11 +169,11 @@ def _risks(fit: ContourQuality, cohort: Cohort, at: int) -> dict[str, dict[str, 
 
 
 def _tested(bundle: Bundle, asked: argparse.Namespace, fit: ContourQuality) -> dict[str, object]:
-    test = collected(bundle, asked.test_cohort, asked.test_results, [fit.method], asked.work / "test", asked.cases)
+    test = collected(bundle, asked.test_cohort, asked.test_results, [fit.method], asked.work / "test", asked.test_cases)
     expected = fit.dice(fit.scores(test.profiles[:, 0]))
     return {
         "lymph_nodes": len(test.dice), "patients": len(np.unique(test.patient)),
-        "auc": _auc(fit.scores(test.profiles[:, 0]), test), "auc_of_volume": _auc(test.volume_mm3, test),
+        "topology": _auc(fit.scores(test.profiles[:, 0]), test), "auc_of_volume": _auc(test.volume_mm3, test),
         "auc_of_confidence": _auc(test.confidence, test), "risks": _risks(fit, test, 0),
         "mean_error_of_expected_dice": round(float(np.abs(expected - test.dice).mean()), 3),
     }  # fmt: skip

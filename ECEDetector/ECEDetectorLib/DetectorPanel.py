@@ -5,16 +5,17 @@ from pathlib import Path
 import qt
 import slicer
 from LymphNodeSegLib import AnalysisPanel, ensureCore
-from LymphNodeSegLib.AnalysisPanel import newFolderName
+from LymphNodeSegLib.AnalysisPanel import newFolderName, reasonNotAnalyzable
 from LymphNodeSegLib.CorePackage import problemAndFix
 from slicer.i18n import tr as _
 
 from .DetectorParameters import DetectorParameters
-from .Highlight import highlight
-from .LymphNodeTable import LymphNodeTable
+from .ReviewPart import ReviewPart
+from .widgets import setEnabled
 
 SUSPICIOUS = 0.5  # counted in the banner; the table shows every probability
 RESULTS_FOLDER = "ECEDetector results"
+LEGEND = _("Dark violet is little, pale yellow is much (legend in the slice views).")
 
 
 class DetectorPanel(AnalysisPanel):
@@ -26,7 +27,7 @@ class DetectorPanel(AnalysisPanel):
 
     def __init__(self, ui, client, dependencies=None) -> None:
         self.nodes = None  # ece_core.scene.ResultNodes of the result that is shown
-        self.table = LymphNodeTable(ui.lymphNodeTable, self.onLymphNodeSelected, self.onLymphNodeActivated)
+        self.reviewPart = None
         super().__init__(ui, client, dependencies)
 
     def applyText(self) -> str:
@@ -53,13 +54,23 @@ class DetectorPanel(AnalysisPanel):
         nodes = self.nodes.heatmapNodes if self.nodes else {}
         return {method: node for method, node in nodes.items() if node.GetScene() is not None}
 
+    @property
+    def table(self):
+        return self.reviewPart.table
+
+    def cleanup(self) -> None:
+        self.reviewPart.close()
+        super().cleanup()
+
     def connectWidgets(self) -> None:
         super().connectWidgets()
+        self.reviewPart = ReviewPart(self, self._onFindingsShown)
+        self.ui.readFirstCheckBox.connect("toggled(bool)", self.onOptionChanged)
+        self.ui.computeHeatmapButton.connect("clicked()", self.onComputeHeatmap)
         self.ui.gradCamCheckBox.connect("toggled(bool)", self.onOptionChanged)
         self.ui.guidedBackpropCheckBox.connect("toggled(bool)", self.onOptionChanged)
         self.ui.resultsPathLineEdit.connect("currentPathChanged(QString)", self.onOptionChanged)
         self.ui.openResultButton.connect("clicked()", self.onOpenResult)
-        self.ui.jumpButton.connect("clicked()", self.onJump)
         self.ui.reportButton.connect("clicked()", self.onOpenReport)
         self.ui.heatmapMethodComboBox.connect("currentIndexChanged(int)", self.onHeatmapChanged)
         self.ui.heatmapOpacitySlider.connect("valueChanged(double)", self.onHeatmapChanged)
@@ -70,7 +81,11 @@ class DetectorPanel(AnalysisPanel):
         self.ui.gradCamCheckBox.checked = self.parameters.gradCam
         self.ui.guidedBackpropCheckBox.checked = self.parameters.guidedBackprop
         self.ui.resultsPathLineEdit.currentPath = self.parameters.resultsPath or defaultResultsPath()
-        self.nodes = resultInScene(self.parameters.segmentation)
+        self.ui.readFirstCheckBox.checked = self.parameters.readFirst
+        self.reviewPart.fillWidgets()
+        former, self.nodes = self.nodes, resultInScene(self.parameters.segmentation)
+        if self.nodes is None or former is None or self.nodes.segmentationNode is not former.segmentationNode:
+            self.reviewPart.open(self.nodes, self.parameters.resultFolder, self.parameters.inputVolume)
         self._fillResult()
         self._fillHeatmap()
 
@@ -109,22 +124,16 @@ class DetectorPanel(AnalysisPanel):
     def onOpenReport(self) -> None:
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._report())))
 
-    # The table
+    def onInputChanged(self, volumeNode=None) -> None:
+        super().onInputChanged(volumeNode)
+        if not self._updating and self.reviewPart.scene is not None:
+            self.reviewPart.scene.set_volume(self.parameters.inputVolume)
+            self.reviewPart.refresh()
 
-    def onLymphNodeSelected(self, lymphNode) -> None:
-        highlight(self.parameters.segmentation, lymphNode.id if lymphNode else None)
-        self._refreshButtons()
-
-    def onLymphNodeActivated(self, lymphNode) -> None:
-        from ece_core.scene import jump_to_lymph_node
-
-        try:
-            jump_to_lymph_node(self.parameters.segmentation, lymphNode.id)
-        except Exception as error:  # its outline was erased, or the segmentation deleted
-            self.run.showProblem(*problemAndFix(error))
-
-    def onJump(self) -> None:
-        self.onLymphNodeActivated(self.table.selected())
+    def _onFindingsShown(self) -> None:
+        """Hidden or revealed: banner and heatmap go with the outlines."""
+        self._fillResult()
+        self._showHeatmap()
 
     # Options and heatmap
 
@@ -132,6 +141,7 @@ class DetectorPanel(AnalysisPanel):
         if not self._updating:
             self.parameters.gradCam = self.ui.gradCamCheckBox.checked
             self.parameters.guidedBackprop = self.ui.guidedBackpropCheckBox.checked
+            self.parameters.readFirst = self.ui.readFirstCheckBox.checked
             self.parameters.resultsPath = self.ui.resultsPathLineEdit.currentPath
 
     def onHeatmapChanged(self, value=None) -> None:
@@ -142,28 +152,66 @@ class DetectorPanel(AnalysisPanel):
         self.parameters.heatmapThreshold = self.ui.heatmapThresholdSlider.value
         self._showHeatmap()
 
-    def _showHeatmap(self) -> None:
+    def peekHeatmap(self, down: bool) -> None:
+        """While the key is held: the scan without the heatmap; without one that is shown, the first there is."""
+        if self.nodes is None or self.reviewPart.isHidden:
+            return
+        shown = self.parameters.heatmapMethod
+        other = "" if shown in self.heatmaps else next(iter(self.heatmaps), "")
+        self._showHeatmap(other if down else shown)
+
+    def onComputeHeatmap(self) -> None:
+        """Ask the worker for the chosen method; it is added to the result."""
+        method = self.parameters.heatmapMethod
+        try:
+            self.dependencies.ensure(self.requester)
+        except Exception as error:
+            self.run.showProblem(*problemAndFix(error))
+            return
+        fields = {"result": self.parameters.resultFolder, "method": method,
+                  "options": {"device": self.parameters.device}}
+        self.run.start("explain", self.parameters.inputVolume, fields,
+                       lambda event, volumeNode: self._onHeatmapComputed(method))
+
+    def _onHeatmapComputed(self, method: str) -> None:
+        from ece_core.scene import take_new_heatmap
+
+        self.nodes = take_new_heatmap(self.nodes, self.parameters.resultFolder, method)
+        if self.reviewPart.scene is not None:
+            self.reviewPart.scene.take_result(self.nodes)
+        self.updateFromParameters()
+        self._showHeatmap()
+
+    def _showHeatmap(self, method: str | None = None) -> None:
         if self.nodes is None:
             return
         from ece_core.scene import hide_heatmaps, show_heatmap
 
-        node = self.heatmaps.get(self.parameters.heatmapMethod)
-        if node is None:
+        node = self.heatmaps.get(self.parameters.heatmapMethod if method is None else method)
+        if node is None or self.reviewPart.isHidden:
             hide_heatmaps()
         else:
             show_heatmap(node, self.parameters.heatmapOpacity, self.parameters.heatmapThreshold)
         self._refreshHeatmap()
 
     def _fillHeatmap(self) -> None:
-        titles = {heatmap["method"]: heatmap.get("title") for heatmap in self.result.heatmaps} if self.result else {}
+        """All methods that there are; those that the result has no heatmap of can be computed."""
+        titles = explanationTitles()
+        titles |= {entry["method"]: entry.get("title") or entry["method"] for entry in self._entries()}
         combo = self.ui.heatmapMethodComboBox
         combo.clear()
         combo.addItem(_("Off"), "")
         for method in self.heatmaps:
-            combo.addItem(titles.get(method) or method, method)
+            combo.addItem(titles.get(method, method), method)
+        for method in titles if self.result else ():
+            if method not in self.heatmaps:
+                combo.addItem(_("{title} (not computed)").format(title=titles[method]), method)
         combo.currentIndex = max(0, combo.findData(self.parameters.heatmapMethod))
         self.ui.heatmapOpacitySlider.value = self.parameters.heatmapOpacity
         self.ui.heatmapThresholdSlider.value = self.parameters.heatmapThreshold
+
+    def _entries(self) -> list:
+        return list(self.result.heatmaps) if self.result else []
 
     # What the user sees
 
@@ -176,54 +224,63 @@ class DetectorPanel(AnalysisPanel):
             _("Wait for the run to end, or cancel it.") if self.run.isActive
             else _("Open a result that was saved before; needs neither PyTorch nor a new analysis.")
         )
-        self._refreshButtons()
+        self._refreshReport()
         self._refreshHeatmap()
+        if self.reviewPart is not None:
+            self.reviewPart.refresh()
 
     def _fillResult(self) -> None:
-        lymphNodes = self.result.lymph_nodes if self.result else ()
+        hidden = self.reviewPart.isHidden
         self.ui.patientLabel.visible = self.result is not None
-        self.ui.patientLabel.text = patientText(self.result)
-        self.ui.patientDetailsLabel.text = patientDetailsText(self.result)
-        warnings = self.result.warnings if self.result else ()
+        self.ui.patientLabel.text = _("Findings are hidden") if hidden else patientText(self.result)
+        self.ui.patientDetailsLabel.text = (
+            _("Read the scan, then give your first opinion below. {research}").format(
+                research=self.result.research_use_only) if hidden else patientDetailsText(self.result)
+        )
+        warnings = self.result.warnings if self.result and not hidden else ()
         self.ui.warningsLabel.visible = bool(warnings)
         self.ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in warnings)
-        self.table.fill(lymphNodes)
 
-    def _refreshButtons(self) -> None:
-        selected = self.table.selected()
-        setEnabled(self.ui.jumpButton, self._reasonNoJump(selected), _("Center the slice views on the lymph node."))
+    def _refreshReport(self) -> None:
         toolTip = _("Open the report in the web browser. It is in the result folder {folder}.")
         setEnabled(self.ui.reportButton, self._reasonNoReport(), toolTip.format(folder=self.parameters.resultFolder))
 
     def _refreshHeatmap(self) -> None:
-        reason = "" if self.heatmaps else _("The result has no heatmaps. Choose some under Options.")
-        if self.result is None:
-            reason = _("Analyze a scan or open a result folder first.")
-        setEnabled(self.ui.heatmapMethodComboBox, reason, _("What is laid over the scan. Values are scaled per lymph "
-                                                            "node: compare them within one lymph node only."))
-        shown = self.parameters.heatmapMethod in self.heatmaps
-        reason = reason or ("" if shown else _("Choose a method first."))
-        setEnabled(self.ui.heatmapOpacitySlider, reason, _("How strongly the heatmap covers the scan."))
-        setEnabled(self.ui.heatmapThresholdSlider, reason, _("Values below are not shown."))
+        reason = "" if self.result else _("Analyze a scan or open a result folder first.")
+        if self.reviewPart is not None and self.reviewPart.isHidden:
+            reason = _("Findings are hidden: give your first opinion first.")
+        method = self.parameters.heatmapMethod
+        setEnabled(self.ui.heatmapMethodComboBox, reason, _("What is laid over the scan (hold the key H in the table to "
+                                                            "see the scan without it)."))
+        sliders = reason or ("" if method in self.heatmaps else _("Choose a method first."))
+        setEnabled(self.ui.heatmapOpacitySlider, sliders, _("How strongly the heatmap covers the scan."))
+        setEnabled(self.ui.heatmapThresholdSlider, sliders, _("Values below are not shown."))
+        setEnabled(self.ui.computeHeatmapButton, reason or self._reasonNoCompute(method),
+                   _("Compute the heatmaps of this method and add them to the result."))
+        self.ui.guideLabel.text = explanationGuide(method)
+        entry = next((entry for entry in self._entries() if entry["method"] == method), {})
+        self.ui.scalingLabel.text = " ".join(text for text in (entry.get("scaling", ""), LEGEND if entry else "") if text)
 
-    def _reasonNoJump(self, lymphNode) -> str:
-        if self.result is None:
-            return _("Analyze a scan or open a result folder first.")
-        return "" if lymphNode else _("Select a lymph node in the table first.")
+    def _reasonNoCompute(self, method: str) -> str:
+        if not method:
+            return _("Choose a method first.")
+        if method in self.heatmaps:
+            return _("The result has the heatmaps of this method.")
+        if not (Path(self.parameters.resultFolder) / "result.json").is_file():
+            return _("The result folder is not there any more.")
+        if self.run.client.isBusy:
+            return _("Wait for the run to end, or cancel it.")
+        return reasonNotAnalyzable(self.parameters.inputVolume)
 
     def _reasonNoReport(self) -> str:
         if self.result is None:
             return _("Analyze a scan or open a result folder first.")
+        if self.reviewPart is not None and self.reviewPart.isHidden:
+            return _("Findings are hidden: give your first opinion first.")
         return "" if self._report().is_file() else _("The result folder is not there any more.")
 
     def _report(self) -> Path:
         return Path(self.parameters.resultFolder) / "report.html"
-
-
-def setEnabled(widget, reason: str, toolTip: str) -> None:
-    """A widget that is disabled says why."""
-    widget.enabled = not reason
-    widget.toolTip = reason or toolTip
 
 
 def defaultResultsPath() -> str:
@@ -243,6 +300,27 @@ def resultInScene(segmentationNode):
     except ECEError:  # written by a newer version: its nodes can be looked at, its table not
         return None
     return next((nodes for nodes in results if nodes.segmentationNode is segmentationNode), None)
+
+
+def explanationTitles() -> dict[str, str]:
+    """All methods by name; needs no torch. Empty where the core's packages are missing."""
+    guides = explanationGuides()
+    return {method: guide.title for method, guide in guides.items()}
+
+
+def explanationGuide(method: str) -> str:
+    """What the method shows and what it cannot, in a sentence."""
+    guide = explanationGuides().get(method)
+    return guide.sentence() if guide else ""
+
+
+def explanationGuides() -> dict:
+    try:
+        ensureCore()
+        from ece_core.pipeline.explanation_guide import GUIDES
+    except ImportError:
+        return {}
+    return GUIDES
 
 
 def patientText(result) -> str:

@@ -39,6 +39,24 @@ class DetectorParameters(AnalysisParameters):
     def resultsPath(self, path: str) -> None:
         self.setText("ResultsPath", path)
 
+    @property
+    def readFirst(self) -> bool:
+        """Whether a result that nobody has reviewed is hidden until the reader has given a first opinion."""
+        return self.flag("ReadFirst", False)
+
+    @readFirst.setter
+    def readFirst(self, on: bool) -> None:
+        self.setText("ReadFirst", str(bool(on)))
+
+    @property
+    def reviewer(self) -> str:
+        """Stands beside each decision; initials or a pseudonym will do."""
+        return self.text("Reviewer")
+
+    @reviewer.setter
+    def reviewer(self, name: str) -> None:
+        self.setText("Reviewer", name)
+
     # The result
 
     @property

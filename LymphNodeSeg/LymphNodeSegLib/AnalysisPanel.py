@@ -35,7 +35,7 @@ class AnalysisPanel:
         self.ui = ui
         self.dependencies = dependencies or Dependencies()
         self.parameters = self.parametersClass.fromScene()
-        self.run = AnalysisRun(client, self.refresh, self._onFinished, self.ui.logTextEdit.appendPlainText)
+        self.run = AnalysisRun(client, self.refresh, self.ui.logTextEdit.appendPlainText)
         self._updating = False
         self._observedScene = slicer.mrmlScene
         self._sceneObservers = [
@@ -133,11 +133,12 @@ class AnalysisPanel:
         except Exception as error:
             self.run.showProblem(*problemAndFix(error))
             return
-        self.run.start(self.request, self.parameters.inputVolume, out, self.options())
+        fields = {"out": out, "options": self.options()}
+        self.run.start(self.request, self.parameters.inputVolume, fields, self._onFinished)
 
-    def _onFinished(self, folder: str, volumeNode) -> None:
+    def _onFinished(self, event: dict, volumeNode) -> None:
         with slicer.util.RenderBlocker():
-            self.showResult(folder, volumeNode)
+            self.showResult(event.get("folder", ""), volumeNode)
 
     # What the user sees
 

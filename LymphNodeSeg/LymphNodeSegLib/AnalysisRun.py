@@ -23,8 +23,6 @@ class AnalysisRun:
         The worker; shared with the other module.
     onChanged
         Draw the state.
-    onFinished
-        Gets the result folder and the input volume.
     onLog
         Gets each line of the worker's log.
     """
@@ -33,11 +31,11 @@ class AnalysisRun:
         self,
         client: WorkerClient,
         onChanged: Callable[[], None],
-        onFinished: Callable[[str, object], None],
         onLog: Callable[[str], None],
     ) -> None:
         self.client = client
-        self._onChanged, self._onFinished, self._onLogLine = onChanged, onFinished, onLog
+        self._onChanged, self._onLogLine = onChanged, onLog
+        self._onFinished: Callable[[dict, object], None] | None = None
         self.state = IDLE
         self.stage, self.fraction, self.remaining = "", 0.0, None
         self.problem, self.fix, self.note = "", "", ""
@@ -64,18 +62,36 @@ class AnalysisRun:
             return None
         return max(0.0, self.remaining - (time.monotonic() - self._remainingAt))
 
-    def start(self, request: str, volumeNode, out: str, options: dict) -> None:
-        """Hand the volume over and send the request (``analyze`` or ``segment``)."""
+    def start(
+        self,
+        request: str,
+        volumeNode,
+        fields: dict,
+        onFinished: Callable[[dict, object], None],
+        prepare: Callable[[Path], dict] = lambda folder: {},
+    ) -> None:
+        """Hand the volume over and send the request.
+
+        Parameters
+        ----------
+        fields
+            Of the request, without ``ct``; ``out`` is what a cancelled run must not leave behind.
+        onFinished
+            Gets the worker's answer and the input volume.
+        prepare
+            Writes what else the worker needs into the folder of the handed-over scan, and says it as fields.
+        """
         self.problem = self.fix = self.note = ""
         self.stage, self.fraction, self.remaining = _("Handing over the scan"), 0.0, None
         self._startedAt = time.monotonic()
-        self._out = out
+        self._out, self._onFinished = fields.get("out", ""), onFinished
         try:
             self._handover = VolumeHandover(volumeNode)
             self._inputId = volumeNode.GetID()
+            more = prepare(self._handover.folder)
             self._observeScene()
             self.state = RUNNING
-            self.client.submit(request, str(self._handover.path), out, options, self)
+            self.client.submit(request, {"ct": str(self._handover.path), **fields, **more}, self)
         except Exception as error:
             self._end()
             self.showProblem(*problemAndFix(error))
@@ -109,11 +125,11 @@ class AnalysisRun:
     def onLog(self, line: str) -> None:
         self._onLogLine(line)
 
-    def onResult(self, folder: str) -> None:
+    def onResult(self, event: dict) -> None:
         volumeNode = slicer.mrmlScene.GetNodeByID(self._inputId)
         self._end()
         try:
-            self._onFinished(folder, volumeNode)
+            self._onFinished(event, volumeNode)
         except Exception as error:
             self.showProblem(*problemAndFix(error))
             return
@@ -125,7 +141,8 @@ class AnalysisRun:
 
     def onCancelled(self) -> None:
         self._end()
-        removeLeftovers(self._out)  # a worker that had to be killed could not tidy up
+        if self._out:
+            removeLeftovers(self._out)  # a worker that had to be killed could not tidy up
         self.note = _("Cancelled. Nothing was written.")
         self._onChanged()
 

@@ -18,7 +18,7 @@ class JobListener(Protocol):
 
     def onProgress(self, stage: str, fraction: float, remaining: float | None) -> None: ...
     def onLog(self, line: str) -> None: ...
-    def onResult(self, folder: str) -> None: ...
+    def onResult(self, event: dict) -> None: ...
     def onError(self, problem: str, fix: str) -> None: ...
     def onCancelled(self) -> None: ...
 
@@ -77,13 +77,13 @@ class WorkerClient:
             self._process = self._makeProcess()
             self._process.start(self._onLine, self._onLog, self._onEnded)
 
-    def submit(self, request: str, ct: str, out: str, options: dict, listener: JobListener) -> None:
-        """Send a job: ``analyze`` or ``segment`` of the scan ``ct`` into the new folder ``out``."""
+    def submit(self, request: str, fields: dict, listener: JobListener) -> None:
+        """Send a job, such as ``analyze`` with ``ct``, ``out`` and ``options``."""
         if self.isBusy:
             raise RuntimeError("The worker does one job at a time; ask isBusy first.")
         self.warmUp()
         self._jobId, self._listener, self._cancelling = str(next(self._ids)), listener, False
-        self._send({"id": self._jobId, "request": request, "ct": ct, "out": out, "options": options})
+        self._send({"id": self._jobId, "request": request, **fields})
         self._tell()
 
     def cancel(self) -> None:
@@ -145,7 +145,7 @@ class WorkerClient:
         cancelled = self._cancelling or event.get("kind") == "cancelled"
         listener = self._takeListener()
         if kind == "result":  # also when it was done before the cancel reached it
-            listener.onResult(event.get("folder", ""))
+            listener.onResult(event)
         elif cancelled:
             listener.onCancelled()
         else:

@@ -3,7 +3,8 @@
     python fake_worker.py MODE RECORD RESULT
 
 MODE: a file that holds one of happy, chatty, slow, deaf, error, dies; read at each request. RECORD: a file that gets
-every request, one a line. RESULT: a result folder that `happy` and `chatty` copy as their answer.
+every request, one a line. RESULT: a result folder that `happy` and `chatty` copy as their answer. `classify` is answered
+with an ECE probability of 0.4 plus the label's hundredth; `explain` adds the result's first heatmap under another name.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def run(request: dict) -> None:
     if mode == "deaf":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         RECORD.with_suffix(".child").write_text(str(child.pid))
-    if mode in ("slow", "deaf"):
+    if mode in ("slow", "deaf") and "out" in request:
         UNFINISHED.append(partial(request["out"]))
     progress(identifier)
     if mode in ("slow", "deaf"):
@@ -60,9 +61,32 @@ def run(request: dict) -> None:
             fix="Reconstruct the series without tilt.")
     elif mode == "dies":
         os._exit(137)
+    elif request["request"] == "classify":
+        say(event="result", id=identifier, folder=None, lymph_node=judged(request["label"]), warnings=[])
+    elif request["request"] == "explain":
+        say(event="result", id=identifier, folder=request["result"], file=explained(request))
     else:
         shutil.copytree(RESULT, request["out"])
         say(event="result", id=identifier, folder=request["out"])
+
+
+def judged(label: int) -> dict:
+    """A classifier's row; its name and source are not those of the review, which has to know better."""
+    probability = 0.4 + label / 100
+    probabilities = {"N": 0.0, "P": 1 - probability, "ENE": probability}
+    return {"id": f"LN{label}", "label": label, "class": {"name": "P", "probabilities": probabilities, "set": ["P"]},
+            "ece_probability": probability, "short_axis_mm": 5.5, "volume_mm3": 500.0, "source": "MANUAL",
+            "status": "new", "flags": []}
+
+
+def explained(request: dict) -> str:
+    folder, method = Path(request["result"]), request["method"]
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    file = f"heatmaps/{method}.nrrd"
+    shutil.copyfile(folder / result["heatmaps"][0]["file"], folder / file)
+    result["heatmaps"].append({"method": method, "title": method.title(), "file": file, "scaling": "per lymph node"})
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    return str(folder / file)
 
 
 def main() -> None:
@@ -70,7 +94,7 @@ def main() -> None:
         request = json.loads(line)
         with RECORD.open("a") as record:
             record.write(json.dumps({**request, "files": filesOf(request)}) + "\n")
-        if request["request"] in ("analyze", "segment"):
+        if request["request"] in ("analyze", "segment", "classify", "explain"):
             threading.Thread(target=run, args=(request,), daemon=True).start()
         elif request["request"] == "cancel" and MODE.read_text() != "deaf":
             for folder in UNFINISHED:
@@ -83,7 +107,8 @@ def filesOf(request: dict) -> list[str]:
     ct = Path(request.get("ct", "")) if request.get("ct") else None
     if ct is None:
         return []
-    return sorted(file.name for file in ct.iterdir()) if ct.is_dir() else [ct.name]
+    mask = [Path(request["mask"]).name] if Path(request.get("mask", "/nowhere")).is_file() else []
+    return (sorted(file.name for file in ct.iterdir()) if ct.is_dir() else [ct.name]) + mask
 
 
 main()

@@ -120,19 +120,49 @@ def click(widget) -> None:
     processEvents()
 
 
-def cellCenter(table, row: int, column: int = 0):
+def cellCenter(table, row: int, column: int = 1):
     return table.visualItemRect(table.item(row, column)).center()
 
 
-def clickRow(table, row: int, double: bool = False) -> None:
-    """Click, or double-click, a row of the table."""
+def clickRow(table, row: int, double: bool = False, column: int = 1, control: bool = False) -> None:
+    """Click, or double-click, a row of the table; with the Ctrl key a row is added to the selection."""
     from PySide6 import QtCore, QtTest
 
-    table.scrollToItem(table.item(row, 0))
+    table.scrollToItem(table.item(row, column))
     processEvents()
-    QtTest.QTest.mouseClick(table.viewport(), QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, cellCenter(table, row))
+    place = cellCenter(table, row, column)
+    modifier = QtCore.Qt.ControlModifier if control else QtCore.Qt.NoModifier
+    QtTest.QTest.mouseClick(table.viewport(), QtCore.Qt.LeftButton, modifier, place)
     if double:
-        QtTest.QTest.mouseDClick(table.viewport(), QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, cellCenter(table, row))
+        QtTest.QTest.mouseDClick(table.viewport(), QtCore.Qt.LeftButton, modifier, place)
+    processEvents()
+
+
+def press(widget, key: str, hold: bool = False) -> None:
+    """A real key on the widget; ``hold`` leaves it down."""
+    from PySide6 import QtCore, QtTest
+
+    code = getattr(QtCore.Qt, f"Key_{key.upper()}")
+    QtTest.QTest.keyPress(widget, code)
+    if not hold:
+        QtTest.QTest.keyRelease(widget, code)
+    processEvents()
+
+
+def release(widget, key: str) -> None:
+    from PySide6 import QtCore, QtTest
+
+    QtTest.QTest.keyRelease(widget, getattr(QtCore.Qt, f"Key_{key.upper()}"))
+    processEvents()
+
+
+def write(lineEdit, text: str) -> None:
+    """Type into a line edit and press Enter."""
+    from PySide6 import QtCore, QtTest
+
+    lineEdit.clear()
+    QtTest.QTest.keyClicks(lineEdit, text)
+    QtTest.QTest.keyClick(lineEdit, QtCore.Qt.Key_Return)
     processEvents()
 
 

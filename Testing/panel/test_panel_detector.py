@@ -7,7 +7,7 @@ import panel_host
 import pytest
 from panel_host import click, clickHeader, clickRow, column, waitFor
 
-PROBABILITY, PLACE, SHORT_AXIS = 1, 3, 4
+NAME, PROBABILITY, PLACE, SHORT_AXIS = 1, 2, 3, 4
 
 
 def analyze(panel, seconds: float = 60.0) -> None:
@@ -58,7 +58,7 @@ def test_analyze_ends_with_segmentation_heatmaps_table_and_banner(detector, work
     assert "1 of 3 lymph nodes at 0.50 or more." in detector.ui.patientDetailsLabel.text
     assert "Research use only. Not a medical device." in detector.ui.patientDetailsLabel.text
     assert "Part of the neck is not in the scan." in detector.ui.warningsLabel.text
-    assert column(detector.ui.lymphNodeTable, 0) == ["LN2", "LN3", "LN1"]
+    assert column(detector.ui.lymphNodeTable, NAME) == ["LN2", "LN3", "LN1"]
     red = slice_views["Red"][1]
     assert red.GetForegroundVolumeID() == detector.heatmaps["gradcam"].GetID()
     assert detector.ui.applyButton.text == "Analyze" and detector.ui.applyButton.enabled
@@ -376,15 +376,11 @@ def test_a_click_on_a_header_sorts_as_numbers_and_again_turns_it_round(reviewed)
     assert column(table, PLACE) == ["left, IB", "left, III", "right, IIA"]
 
 
-def test_what_was_not_computed_stays_last_either_way():
-    from types import SimpleNamespace
+def a_row(lymph_node):
+    import numpy as np
+    from ece_core.review import Outline, ReviewedLymphNode
 
-    from ECEDetectorLib.LymphNodeTable import PROBABILITY as P
-    from ECEDetectorLib.LymphNodeTable import sortedBy
-
-    nodes = [SimpleNamespace(ece_probability=value) for value in (None, 0.2, 0.9)]
-    for descending, expected in ((True, [0.9, 0.2, None]), (False, [0.2, 0.9, None])):
-        assert [node.ece_probability for node in sortedBy(nodes, P, descending)] == expected
+    return ReviewedLymphNode(lymph_node, Outline((0, 0, 0), np.ones((1, 1, 1), bool)))
 
 
 def test_what_is_not_evaluable_says_so_where_the_probability_would_stand(reviewed):
@@ -394,12 +390,14 @@ def test_what_is_not_evaluable_says_so_where_the_probability_would_stand(reviewe
     from ECEDetectorLib.DetectorPanel import patientDetailsText
     from ECEDetectorLib.LymphNodeTable import probabilityBar, rowToolTip
 
-    hidden = LymphNode("LN1", 1, "metastatic", {"N": 0.2, "metastatic": 0.8}, not_evaluable=("cut off",))
+    hidden = a_row(LymphNode("LN1", 1, "metastatic", {"N": 0.2, "metastatic": 0.8}, not_evaluable=("cut off",)))
     assert probabilityBar(hidden).format == "not evaluable" and probabilityBar(hidden).value == 0
     assert "not evaluable: cut off" in rowToolTip(hidden)
-    unsure = LymphNode("LN2", 2, "P", {"N": 0.1, "P": 0.6, "ENE": 0.3}, 0.3, class_set=("P", "ENE"))
-    assert probabilityBar(unsure).format == "0.30" and "not sure: P or ENE" in rowToolTip(unsure)
-    result = SimpleNamespace(patient={"method": "max", "not_evaluable": 1}, lymph_nodes=(hidden,), research_use_only="")
+    unsure = a_row(LymphNode("LN2", 2, "P", {"N": 0.1, "P": 0.6, "ENE": 0.3}, 0.3, class_set=("P", "ENE")))
+    assert probabilityBar(unsure).format == "0.30 P/ENE?" and "not sure: P or ENE" in rowToolTip(unsure)
+    sure = a_row(LymphNode("LN2", 2, "P", {"N": 0.1, "P": 0.6, "ENE": 0.3}, 0.3, class_set=("P",)))
+    assert probabilityBar(sure).format == "0.30"
+    result = SimpleNamespace(patient={"method": "max", "not_evaluable": 1}, lymph_nodes=(hidden.lymph_node,), research_use_only="")
     assert "1 not evaluable, left out." in patientDetailsText(result)
 
 
@@ -456,7 +454,8 @@ def test_a_lymph_node_that_was_erased_is_told(reviewed):
 def test_the_method_menu_off_and_on(detector, a_result_folder, slice_views):
     detector.openResult(str(a_result_folder))
     combo, red = detector.ui.heatmapMethodComboBox, slice_views["Red"][1]
-    assert [combo.itemText(n) for n in range(combo.count)] == ["Off", "Grad-CAM", "Guided backpropagation"]
+    names = [combo.itemText(n) for n in range(combo.count)]
+    assert names[:4] == ["Off", "Grad-CAM", "Guided backpropagation", "Guided Grad-CAM (not computed)"]
     combo.setCurrentIndex(2)
     assert red.GetForegroundVolumeID() == detector.heatmaps["guided-backprop"].GetID()
     combo.setCurrentIndex(0)
@@ -477,7 +476,8 @@ def test_a_heatmap_that_the_user_deleted_leaves_the_menu(reviewed, scene):
     scene.RemoveNode(reviewed.heatmaps["gradcam"])
     reviewed.updateFromParameters()
     combo = reviewed.ui.heatmapMethodComboBox
-    assert [combo.itemText(n) for n in range(combo.count)] == ["Off", "Guided backpropagation"]
+    names = [combo.itemText(n) for n in range(combo.count)]
+    assert names[:3] == ["Off", "Guided backpropagation", "Grad-CAM (not computed)"]
 
 
 # Saved results and scenes
@@ -488,7 +488,7 @@ def test_a_saved_result_opens_by_the_button(detector, worker, a_result_folder, m
 
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: str(a_result_folder))
     click(detector.ui.openResultButton)
-    assert column(detector.ui.lymphNodeTable, 0) == ["LN2", "LN3", "LN1"]
+    assert column(detector.ui.lymphNodeTable, NAME) == ["LN2", "LN3", "LN1"]
     assert detector.ui.reportButton.enabled and worker.asked == []
 
 
@@ -543,7 +543,7 @@ def test_a_saved_scene_comes_back_with_its_table_and_choices(reviewed, tmp_path,
     assert reviewed.ui.lymphNodeTable.rowCount == 0
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     panel_host.processEvents()
-    assert column(reviewed.ui.lymphNodeTable, 0) == ["LN2", "LN3", "LN1"]
+    assert column(reviewed.ui.lymphNodeTable, NAME) == ["LN2", "LN3", "LN1"]
     assert reviewed.ui.heatmapMethodComboBox.currentText == "Guided backpropagation"
     assert reviewed.ui.heatmapOpacitySlider.value == pytest.approx(0.35)
     assert not reviewed.ui.gradCamCheckBox.checked

@@ -33,6 +33,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/evaluation/classification_page.py
   ece_core/evaluation/cohort.py
   ece_core/evaluation/confusion.py
+  ece_core/evaluation/contours.py
   ece_core/evaluation/cross_validation.py
   ece_core/evaluation/delong.py
   ece_core/evaluation/evaluated_cohort.py
@@ -285,6 +286,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/review/state.py
   ece_core/review/text.py
   ece_core/scene/__init__.py
+  ece_core/scene/added_heatmap.py
   ece_core/scene/ct_of_node.py
   ece_core/scene/fit.py
   ece_core/scene/heatmap.py
@@ -355,6 +357,16 @@ set(ECE_CORE_SCRIPTS
   ece_core/training/losses.py
   ece_core/training/main.py
   ece_core/training/model_input.py
+  ece_core/training/parotid/__init__.py
+  ece_core/training/parotid/augmentation.py
+  ece_core/training/parotid/cases.py
+  ece_core/training/parotid/loss.py
+  ece_core/training/parotid/maps.py
+  ece_core/training/parotid/real.py
+  ece_core/training/parotid/settings.py
+  ece_core/training/parotid/synthetic.py
+  ece_core/training/parotid/train.py
+  ece_core/training/parotid/unet.py
   ece_core/training/patches.py
   ece_core/training/planning/__init__.py
   ece_core/training/planning/fingerprint.py

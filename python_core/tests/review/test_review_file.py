@@ -130,3 +130,13 @@ def test_a_scan_on_another_grid_is_refused(result_folder):
 
 def test_a_folder_without_a_review_has_none(tmp_path):
     assert ReviewFile(tmp_path).read() is None
+
+
+def test_a_heatmap_that_is_added_later_makes_it_no_other_result(result_folder):
+    from dataclasses import replace
+
+    worked_on(result_folder).save()
+    heatmap = {"method": "saliency", "title": "Saliency", "file": "heatmaps/saliency.nrrd"}
+    more = replace(drawn.a_result(), heatmaps=(heatmap,), warnings=("slow",))
+    (result_folder / "result.json").write_text(more.to_json(), encoding="utf-8")
+    assert open_review(result_folder).review.state.get("LN1").status == "accepted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from ece_core import RESEARCH_USE_ONLY
@@ -24,6 +24,11 @@ SCHEMA = f"{SCHEMA_NAME}/{SCHEMA_VERSION}"
 _ROW_TEXTS = ("comment", "reviewer", "reviewed_at")
 
 
+def key_of(result: Result) -> str:
+    """What a review is about: the lymph nodes and the scan. A heatmap that is added later changes neither."""
+    return fingerprint(replace(result, heatmaps=(), warnings=(), seconds={}))
+
+
 def to_text(review: Review, result: Result, outlines: dict[int, Outline]) -> str:
     """JSON, keys always in the same order. The undo list is not kept: its log is.
 
@@ -36,7 +41,7 @@ def to_text(review: Review, result: Result, outlines: dict[int, Outline]) -> str
     content = {
         "schema": SCHEMA,
         "research_use_only": RESEARCH_USE_ONLY,
-        "result_sha256": fingerprint(result),
+        "result_sha256": key_of(result),
         "next_label": state.next_label,
         "read_first": state.read_first,
         "first_opinion": state.first_opinion.to_json() if state.first_opinion else None,
@@ -74,7 +79,7 @@ def from_text(
         The text is damaged, of a newer schema, or about another result.
     """
     content = _content(text)
-    if content.get("result_sha256") != fingerprint(result):
+    if content.get("result_sha256") != key_of(result):
         raise InputError(
             "The review is about another result than the one that is open.",
             "Open the result folder that the review was made in.",

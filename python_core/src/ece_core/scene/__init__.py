@@ -4,6 +4,7 @@ The only package, with ``web``, that knows Slicer and RAS; it imports ``slicer``
 it is free. It never writes: the result folder is the AI's output, and no node made here points at its files.
 """
 
+from ece_core.scene.added_heatmap import take_new_heatmap
 from ece_core.scene.heatmap import hide_heatmaps, show_heatmap
 from ece_core.scene.jump import jump_to_lymph_node
 from ece_core.scene.result_nodes import ResultNodes, load_result, results_in_scene
@@ -17,4 +18,5 @@ __all__ = [
     "load_result",
     "results_in_scene",
     "show_heatmap",
+    "take_new_heatmap",
 ]

@@ -81,6 +81,10 @@ class SceneReview:
         ct = self.ct(volumeNode)
         self.review.measure = None if ct is None else OutlineMeasures(ct)
 
+    def take_result(self, nodes: ResultNodes) -> None:
+        """The same result with a heatmap more."""
+        self.nodes = nodes
+
     def show(self) -> None:
         """Make the segmentation say what the review says."""
         show_state(self.nodes.segmentationNode, self.state, self.affine, self._shown, algorithm_name(self.nodes.result))
