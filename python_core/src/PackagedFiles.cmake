@@ -111,6 +111,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/voxel_grad_cam.py
   ece_core/explain/weighted.py
   ece_core/export/__init__.py
+  ece_core/export/allow_list.py
   ece_core/export/dicom_pm.py
   ece_core/export/dicom_seg.py
   ece_core/export/dicom_source.py
@@ -272,6 +273,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/privacy/__init__.py
   ece_core/privacy/deidentify.py
   ece_core/privacy/export_folder.py
+  ece_core/privacy/logs.py
   ece_core/privacy/owner_only.py
   ece_core/review/__init__.py
   ece_core/review/actions.py

@@ -28,6 +28,7 @@ from ece_core.cli import (
 from ece_core.cli.console import Console
 from ece_core.errors import Cancelled, ECEError, InputError
 from ece_core.pipeline.failure import as_ece_error, log_cause
+from ece_core.privacy.logs import private_logs
 
 DONE, WRONG_INPUT, FAILED = 0, 2, 3
 COMMANDS = (analyze, segment, classify, explain, export, simulate, train, evaluate, models, pacs, deidentify, doctor)
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = Console(json_lines="--json" in arguments)
     try:
-        with interruptible():
+        with interruptible(), private_logs():
             asked = make_parser().parse_args(arguments)
             asked.run(asked, console)
             return DONE

@@ -14,6 +14,7 @@ import numpy as np
 from ece_core import RESEARCH_USE_ONLY
 from ece_core.classes import CLASS_TITLES
 from ece_core.errors import InputError
+from ece_core.export.allow_list import only_listed, unlisted
 from ece_core.lymph_nodes.lymph_node import LymphNode
 
 SCHEMA_NAME = "ece-result"
@@ -67,13 +68,17 @@ class Result:
     def to_json(self) -> str:
         """The text of `result.json`: valid JSON, keys always in the same order.
 
-        A value that is not finite was not computed, so it is left out, never written as NaN.
+        A value that is not finite was not computed, so it is left out, never written as NaN. What is not on the
+        allow-list is refused (ValueError): it might name the patient.
         """
         order = ["schema", "research_use_only"]
         order += [f.name for f in fields(self) if f.name not in order]
         content = {name: getattr(self, name) for name in order}
         content["lymph_nodes"] = self.node_rows()
-        return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        content = _plain(content)
+        if wrong := sorted(set(unlisted(content))):
+            raise ValueError(f"not on the list of what a result may hold (export/allow_list.py): {', '.join(wrong)}")
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def node_rows(self) -> list[dict[str, Any]]:
         """The lymph nodes as `result.json` lists them: plain values, absent when not computed."""
@@ -90,6 +95,7 @@ class Result:
         """
         content = _parsed(text)
         _check_schema(content.get("schema"))
+        content = only_listed(content)
         try:
             values = {f.name: content[f.name] for f in fields(cls) if f.name in content}
             values["lymph_nodes"] = tuple(_node(row) for row in content["lymph_nodes"])
