@@ -3,8 +3,8 @@
     python scripts/reproduce_parotid_synthetic.py [configs/parotid_synthetic.json] [--out runs/parotid_synthetic]
 
 A sphere folded round one end of a rod in a simulated head, six variations: a network each, Dice on its test heads
-(`dice.csv`, `dice.md`), the seven maps of the first test heads (`maps_VARIATION.png`), and where the heat of each method
-lies (`heat.csv`, `heat.md`). All heads are drawn from a seed; no patient takes part. docs/parotid.md says what is as
+(`dice.csv`, `dice.md`), the seven maps of the first test heads (`maps_VARIATION.png`), and where the heat of each
+method lies (`heat.csv`, `heat.md`). All heads are drawn from a seed; no patient takes part. docs/parotid.md says what is as
 published and what is not.
 """
 

@@ -9,6 +9,7 @@ of births: no homology is computed, which takes a hundred times as long and give
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -109,9 +110,11 @@ def _between(births: Array, axis: int) -> Array:
     shape = list(births.shape)
     shape[axis] += 1
     between = np.empty(shape, births.dtype)
-    at = (slice(None),) * axis
-    between[*at, 0], between[*at, -1] = births[*at, 0], births[*at, -1]
-    np.maximum(births[*at, :-1], births[*at, 1:], out=between[*at, 1:-1])
+    before: tuple[Any, ...] = (slice(None),) * axis
+    first, last = (*before, 0), (*before, -1)
+    between[first], between[last] = births[first], births[last]
+    inner, lower, upper = (*before, slice(1, -1)), (*before, slice(None, -1)), (*before, slice(1, None))
+    np.maximum(births[lower], births[upper], out=between[inner])
     return between
 
 
