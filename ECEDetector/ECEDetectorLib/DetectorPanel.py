@@ -250,8 +250,8 @@ class DetectorPanel(AnalysisPanel):
         if self.reviewPart is not None and self.reviewPart.isHidden:
             reason = _("Findings are hidden: give your first opinion first.")
         method = self.parameters.heatmapMethod
-        setEnabled(self.ui.heatmapMethodComboBox, reason, _("What is laid over the scan (hold the key H in the table to "
-                                                            "see the scan without it)."))
+        toolTip = _("What is laid over the scan. Hold the key H in the table to see the scan without it.")
+        setEnabled(self.ui.heatmapMethodComboBox, reason, toolTip)
         sliders = reason or ("" if method in self.heatmaps else _("Choose a method first."))
         setEnabled(self.ui.heatmapOpacitySlider, sliders, _("How strongly the heatmap covers the scan."))
         setEnabled(self.ui.heatmapThresholdSlider, sliders, _("Values below are not shown."))
@@ -259,7 +259,8 @@ class DetectorPanel(AnalysisPanel):
                    _("Compute the heatmaps of this method and add them to the result."))
         self.ui.guideLabel.text = explanationGuide(method)
         entry = next((entry for entry in self._entries() if entry["method"] == method), {})
-        self.ui.scalingLabel.text = " ".join(text for text in (entry.get("scaling", ""), LEGEND if entry else "") if text)
+        self.ui.scalingLabel.text = _("Values: {scaling}. {legend}").format(
+            scaling=entry.get("scaling", "").rstrip(".") or _("as computed"), legend=LEGEND) if entry else ""
 
     def _reasonNoCompute(self, method: str) -> str:
         if not method:

@@ -193,7 +193,7 @@ def probabilityBar(row):
 
 
 def probabilityText(row) -> str:
-    """``"0.87"``, ``"0.30 P/ENE?"`` where several classes fit, ``"was 0.87"`` after an edit, and the reason for none."""
+    """``"0.87"``, ``"0.30 P/ENE?"`` where several classes fit, ``"was 0.87"`` after an edit, or why there is none."""
     lymphNode, former = row.lymph_node, row.former_ece_probability
     if row.out_of_date:
         return NOT_COMPUTED if former is None else _("was {former:.2f}").format(former=former)

@@ -214,7 +214,7 @@ class ReviewPart:
     # Re-classify
 
     def onReclassify(self) -> None:
-        self._reclassify([row for row in self.table.selectedAll()])
+        self._reclassify(self.table.selectedAll())
 
     def onReclassifyAll(self) -> None:
         self._reclassify(list(self.state.edited))

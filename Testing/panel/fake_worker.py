@@ -3,8 +3,8 @@
     python fake_worker.py MODE RECORD RESULT
 
 MODE: a file that holds one of happy, chatty, slow, deaf, error, dies; read at each request. RECORD: a file that gets
-every request, one a line. RESULT: a result folder that `happy` and `chatty` copy as their answer. `classify` is answered
-with an ECE probability of 0.4 plus the label's hundredth; `explain` adds the result's first heatmap under another name.
+every request, one a line. RESULT: a result folder that `happy` and `chatty` copy as their answer. `classify` is
+answered with an ECE probability of 0.4 plus the label in hundredths; `explain` adds the first heatmap under a new name.
 """
 
 from __future__ import annotations

@@ -113,10 +113,11 @@ def waitFor(condition: Callable[[], object], what: str, seconds: float = 60.0) -
 
 
 def click(widget) -> None:
-    """A real click of the left button in the middle of the widget."""
-    from PySide6 import QtCore, QtTest
+    """A real click of the left button in the middle of the widget; of a check box on its box."""
+    from PySide6 import QtCore, QtTest, QtWidgets
 
-    QtTest.QTest.mouseClick(widget, QtCore.Qt.LeftButton)
+    place = QtCore.QPoint(8, widget.rect.height() // 2) if isinstance(widget, QtWidgets.QCheckBox) else QtCore.QPoint()
+    QtTest.QTest.mouseClick(widget, QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, place)
     processEvents()
 
 

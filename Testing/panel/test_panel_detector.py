@@ -397,7 +397,8 @@ def test_what_is_not_evaluable_says_so_where_the_probability_would_stand(reviewe
     assert probabilityBar(unsure).format == "0.30 P/ENE?" and "not sure: P or ENE" in rowToolTip(unsure)
     sure = a_row(LymphNode("LN2", 2, "P", {"N": 0.1, "P": 0.6, "ENE": 0.3}, 0.3, class_set=("P",)))
     assert probabilityBar(sure).format == "0.30"
-    result = SimpleNamespace(patient={"method": "max", "not_evaluable": 1}, lymph_nodes=(hidden.lymph_node,), research_use_only="")
+    patient = {"method": "max", "not_evaluable": 1}
+    result = SimpleNamespace(patient=patient, lymph_nodes=(hidden.lymph_node,), research_use_only="")
     assert "1 not evaluable, left out." in patientDetailsText(result)
 
 

@@ -333,7 +333,6 @@ def test_the_final_call_is_the_readers(reading, own_result):
 
 
 def test_read_first_hides_everything_until_the_first_opinion(detector, own_result, red):
-    click(detector.ui.advancedCollapsibleButton)
     click(detector.ui.readFirstCheckBox)
     detector.openResult(str(own_result))
     panel_host.processEvents()
