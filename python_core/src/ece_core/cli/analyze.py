@@ -95,11 +95,10 @@ def _fetched(asked: argparse.Namespace, console: Console, progress: Progress) ->
     from ece_core.cli.pacs import fraction_of
     from ece_core.pacs import fetch
 
+    series = asked.series.partition("#")[0] if asked.series else None  # "UID#2" is a part of a series: io/reading.py
     with _temporary() as folder:
         with connection(asked) as pacs:
-            done = fetch(
-                pacs, asked.from_pacs, folder, asked.series, modality="CT", tell=fraction_of("fetch", progress)
-            )
+            done = fetch(pacs, asked.from_pacs, folder, series, modality="CT", tell=fraction_of("fetch", progress))
         progress.end()
         show_transfer(console, done, "fetched")
         yield folder
