@@ -77,7 +77,8 @@ def write_dicom_sr(
         raise ValueError("lymph nodes and their SEG belong together")
     with strict_dicom():
         try:
-            sources, _ = usable_headers(headers)
+            first, _ = usable_headers(headers[:1], "dicom/sr.dcm")
+            sources = [*first, *(_reference(header) for header in headers[1:])]
             report = build_dicom_sr(lymph_nodes, sources, models, None if seg is None else hd.seg.segread(seg))
             report.save_as(os.fspath(path), enforce_file_format=True)
         except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError) as error:
@@ -87,13 +88,21 @@ def write_dicom_sr(
             ) from error  # the library's words quote values: they stay in the cause
 
 
+def _reference(header: Dataset) -> Dataset:
+    """What a report needs of a slice that it only names as evidence: checking the rest takes a tenth of its time."""
+    reference = Dataset()
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        setattr(reference, keyword, str(header[keyword].value))
+    return reference
+
+
 def build_dicom_sr(
     lymph_nodes: Sequence[LymphNode],
     headers: Sequence[Dataset],
     models: Sequence[Mapping[str, Any]],
     seg: hd.seg.Segmentation | None,
 ) -> hd.sr.Comprehensive3DSR:
-    """The SR object, not yet written. Headers as :func:`~ece_core.export.dicom_seg.usable_headers` gives them."""
+    """The SR object, not yet written. The first header as ``usable_headers`` gives it; of the others the UIDs."""
     if seg is None:
         groups: list[Any] = [_nothing_found(headers)]
     else:
