@@ -133,6 +133,8 @@ class LymphNodeTable:
         self._filling = True
         try:
             self.widget.clearSelection()
+            for number in range(len(self._listed), self.widget.rowCount):
+                self.widget.cellWidget(number, PROBABILITY).hide()  # deleted later, and seen until then
             self.widget.setRowCount(len(self._listed))
             for number, row in enumerate(self._listed):
                 self._fillRow(number, row)
@@ -177,19 +179,27 @@ class LymphNodeTable:
                 item.setData(qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight) | int(qt.Qt.AlignVCenter))
             item.setToolTip(rowToolTip(row))
             self.widget.setItem(number, column, item)
-        self.widget.setCellWidget(number, PROBABILITY, probabilityBar(row))
+        bar = self.widget.cellWidget(number, PROBABILITY)
+        if bar is None:
+            self.widget.setCellWidget(number, PROBABILITY, probabilityBar(row))
+        else:
+            showProbability(bar, row)
 
 
 def probabilityBar(row):
     """The ECE probability as a bar with the number in it; clicks go through it to the row."""
     bar = qt.QProgressBar()
+    bar.setAttribute(qt.Qt.WA_TransparentForMouseEvents, True)
+    showProbability(bar, row)
+    return bar
+
+
+def showProbability(bar, row) -> None:
     probability = row.former_ece_probability if row.out_of_date else row.lymph_node.ece_probability
     bar.setRange(0, 100)
     bar.setValue(0 if probability is None else round(100 * probability))
     bar.setEnabled(not row.out_of_date)
     bar.setFormat(probabilityText(row))
-    bar.setAttribute(qt.Qt.WA_TransparentForMouseEvents, True)
-    return bar
 
 
 def probabilityText(row) -> str:

@@ -112,6 +112,7 @@ class ReviewPart:
         self.review.reviewer = self.panel.parameters.reviewer
         if self.panel.parameters.readFirst and not self.review.history:
             self.review.start_read_first()
+            self._save()
         self.scene.show()
         self._observed = nodes.segmentationNode
         segmentation = self._observed.GetSegmentation()
@@ -323,14 +324,17 @@ class ReviewPart:
     def _changed(self) -> None:
         with slicer.util.RenderBlocker():
             self.scene.show()
+        self._save()
+        self.table.fill(self._visibleRows())
+        self.refresh()
+
+    def _save(self) -> None:
         self.saveProblem = ""
         try:
             self.scene.save()
         except Exception as error:
             self.saveProblem, fix = problemAndFix(error)
             self.panel.run.showProblem(self.saveProblem, fix)
-        self.table.fill(self._visibleRows())
-        self.refresh()
 
     def _visibleRows(self) -> list:
         return [] if self.scene is None or self.isHidden else list(self.state.lymph_nodes)

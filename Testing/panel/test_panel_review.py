@@ -186,6 +186,19 @@ def test_holding_h_shows_the_scan_without_the_heatmap(detector, own_result, red)
     assert red[1].GetForegroundVolumeID() == shown
 
 
+def test_a_bar_that_is_not_needed_any_more_is_gone(reading):
+    """A replaced bar is deleted by Qt later, and lay over the table's first cell until then."""
+    from PySide6 import QtWidgets
+
+    write(reading.ui.filterLineEdit, "LN2")
+    reading.ui.filterLineEdit.clear()
+    clickRow(table(reading), 0)
+    press(table(reading), "f")
+    bars = [bar for bar in table(reading).findChildren(QtWidgets.QProgressBar) if bar.isVisible()]
+    assert sorted(bar.property("format") for bar in bars) == ["0.09", "0.10", "0.87"]
+    assert len({bar.pos.y() for bar in bars}) == 3 and len({bar.pos.x() for bar in bars}) == 1
+
+
 # Undo
 
 
@@ -344,6 +357,7 @@ def test_read_first_hides_everything_until_the_first_opinion(detector, own_resul
     assert not red[1].GetForegroundVolumeID()
     release(table(detector), "h")
     assert detector.ui.callButton.toolTip == "Choose your opinion first."
+    assert (own_result / "review.json").is_file() and "Saved" in detector.ui.reviewLabel.text
     detector.ui.verdictComboBox.setCurrentIndex(1)
     detector.reviewPart.refresh()
     click(detector.ui.callButton)

@@ -36,6 +36,7 @@ def test_an_edit_takes_the_probability_out_of_date_and_keeps_it_in_view(review):
     assert row.lymph_node.ece_probability is None and row.former_ece_probability == 0.87 and row.out_of_date
     assert row.lymph_node.class_set is None and row.lymph_node.contour_quality is None
     assert row.lymph_node.source == "SEMIAUTOMATIC"
+    assert (row.lymph_node.side, row.lymph_node.level) == ("right", "III"), "where the landmarks do not say, as before"
     assert row.for_export().flags == (OUT_OF_DATE,)
     review.edit("LN2", drawn.a_block((5, 8, 8), (4, 4, 2)))
     assert review.state.get("LN2").former_ece_probability == 0.87, "a second edit does not lose it"

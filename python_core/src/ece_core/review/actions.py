@@ -144,9 +144,13 @@ def reclassified(state: ReviewState, lymph_node_id: str, outline: Outline, answe
 
 def redrawn(row: ReviewedLymphNode, outline: Outline, measure: Measure, source: str) -> ReviewedLymphNode:
     """The same lymph node with another outline: what was said of the old one is dropped or kept as former."""
+    ours = row.lymph_node
+    measured = measure(outline)
+    place = {name: measured.pop(name, None) or getattr(ours, name) for name in ("side", "level")}  # unknown: as before
     lymph_node = replace(
-        row.lymph_node,
-        **measure(outline),
+        ours,
+        **measured,
+        **place,
         source=source,
         ece_probability=None,
         class_set=None,
