@@ -4,8 +4,8 @@
 
 A sphere folded round one end of a rod in a simulated head, six variations: a network each, Dice on its test heads
 (`dice.csv`, `dice.md`), the seven maps of the first test heads (`maps_VARIATION.png`), and where the heat of each
-method lies (`heat.csv`, `heat.md`). All heads are drawn from a seed; no patient takes part. docs/parotid.md says what is
-as published and what is not.
+method lies (`heat.csv`, `heat.md`). All heads are drawn from a seed; no patient takes part. docs/parotid.md says what
+is as published and what is not.
 """
 
 from __future__ import annotations

@@ -178,3 +178,13 @@ def test_without_a_fit_of_this_very_network_nothing_is_guessed(bundle, a_neck):
     assert networks.contour_quality(bundle, *a_neck, 1, "cpu") == nothing
     replace(fit, network_sha256="abc").save(bundle.folder)
     assert networks.contour_quality(bundle, *a_neck, 1, "cpu")["risk"] in ("low", "moderate", "high")
+
+
+def test_the_shipped_fit_is_of_the_shipped_weights():
+    """Else every outline of the product silently loses its risk; after a training fit again."""
+    from ece_core.models.bundle import read_bundle, shipped_models_folders
+
+    folder = shipped_models_folders()[0] / "lymph-node-unet"
+    fit = ContourQuality.load(folder)
+    assert fit is not None and fit.network_sha256 == read_bundle(folder)["weights_sha256"]
+    assert fit.mean.shape == fit.component.shape == (100,) and fit.high_below < fit.low_from
