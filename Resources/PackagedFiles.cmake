@@ -2,6 +2,7 @@
 set(SHARED_RESOURCES
   Models/lymph-node-densenet/model.json
   Models/lymph-node-densenet/weights.safetensors
+  Models/lymph-node-unet/contour_quality.safetensors
   Models/lymph-node-unet/model.json
   Models/lymph-node-unet/weights.safetensors
 )
