@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import highdicom as hd
+import numpy as np
 import pydicom
 import pytest
 from drawn_patient import a_result, an_instance_map, three_lymph_nodes
@@ -64,6 +65,17 @@ def test_a_group_is_tied_to_its_segment(tmp_path, a_scan):
 def _segment_of(group):
     (item,) = [item for item in group[0].ContentSequence if item.ConceptNameCodeSequence[0].CodeValue == "121191"]
     return item
+
+
+def test_a_single_lymph_node_is_reported_too(tmp_path, a_scan):
+    """Its SEG says once for all frames which segment they show, where others say it in each."""
+    (node, *_), instances = three_lymph_nodes(), an_instance_map()
+    alone = instances.with_array(np.where(instances.array == node.label, instances.array, 0))
+    write_dicom_seg(tmp_path / "seg.dcm", alone, [node], a_scan.headers, MODELS)
+    before = (tmp_path / "seg.dcm").read_bytes()
+    write_dicom_sr(tmp_path / "sr.dcm", [node], a_scan.headers, MODELS, tmp_path / "seg.dcm")
+    (group,) = groups_of(hd.sr.srread(tmp_path / "sr.dcm"))
+    assert group.tracking_identifier == node.id and (tmp_path / "seg.dcm").read_bytes() == before
 
 
 def test_site_side_and_level(tmp_path, a_scan):

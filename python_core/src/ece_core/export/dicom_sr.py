@@ -163,7 +163,7 @@ def _group(
         tracking_identifier=hd.sr.TrackingIdentifier(
             uid=tracking_uid(series_uid, lymph_node.id), identifier=lymph_node.id
         ),
-        referenced_segment=hd.sr.ReferencedSegment.from_segmentation(seg, number),
+        referenced_segment=_referenced_segment(seg, number),
         finding_category=concept(category),
         finding_type=concept(kind),
         finding_sites=[
@@ -180,6 +180,15 @@ def _group(
             for name, value in terms.evaluations(lymph_node)
         ],
     )
+
+
+def _referenced_segment(seg: hd.seg.Segmentation, number: int) -> hd.sr.ReferencedSegment:
+    """highdicom looks in each frame for its segment; where there is one only, the SEG says so once for all frames."""
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    if "SegmentIdentificationSequence" in shared:
+        for frame in seg.PerFrameFunctionalGroupsSequence:  # in memory: the file stays as it is
+            frame.SegmentIdentificationSequence = shared.SegmentIdentificationSequence
+    return hd.sr.ReferencedSegment.from_segmentation(seg, number)
 
 
 def _measurements(lymph_node: LymphNode, models: Sequence[Mapping[str, Any]]) -> list[hd.sr.Measurement]:
