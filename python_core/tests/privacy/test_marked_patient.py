@@ -1,0 +1,132 @@
+"""A patient whose every identifying value is unmistakable goes through `ece`; none of them comes out but in DICOM."""
+
+import base64
+import gzip
+import re
+import zlib
+
+import pytest
+from ece_core.cli.main import main
+from ece_core.io import write_image
+from fake_networks import a_neck_ct
+from marked_patient import searched, write_marked_ct
+from scipy import ndimage
+
+FOLDER = "QXFOLDER77ZW"  # hospitals name folders after patients
+BRIGHT_HU = 150
+
+
+def contents(content: bytes) -> bytes:
+    """A file's bytes, with what is packed in it: gzip, zlib streams of PNG, base64 pictures of HTML."""
+    found = [content]
+    for start in (match.start() for match in re.finditer(rb"\x1f\x8b\x08", content)):
+        try:
+            found.append(zlib.decompressobj(31).decompress(content[start:]))
+        except zlib.error:
+            continue
+    for picture in re.findall(rb"base64,([A-Za-z0-9+/=]+)", content):
+        found.append(base64.b64decode(picture))
+    return b"\n".join(found)
+
+
+def leaks(marks: dict[str, str], content: bytes) -> set[str]:
+    """Which elements' values stand there, in any of the usual encodings."""
+    whole = contents(content)
+    return {
+        keyword
+        for text, keyword in searched(marks).items()
+        for encoded in (text.encode(), text.encode("utf-16-le"), text.lower().encode())
+        if encoded in whole
+    }
+
+
+def assert_clean(marks, folder):
+    checked = 0
+    for file in (file for file in folder.rglob("*") if file.is_file()):
+        content = file.read_bytes()
+        assert not leaks(marks, str(file.relative_to(folder)).encode())
+        if content[128:132] != b"DICM":
+            assert not leaks(marks, content), file.name
+            checked += 1
+    return checked
+
+
+@pytest.fixture
+def patient(tmp_path):
+    """(folder of the CT, its lymph nodes' mask, marks)."""
+    ct = a_neck_ct()
+    marks = write_marked_ct(ct, tmp_path / FOLDER / "ct") | {"folder": FOLDER}
+    mask = ct.with_array(ndimage.label(ct.array > BRIGHT_HU)[0].astype("uint16"))
+    write_image(mask, tmp_path / "mask.nii.gz")
+    return tmp_path / FOLDER / "ct", tmp_path / "mask.nii.gz", marks
+
+
+@pytest.fixture
+def ece(monkeypatch, capfd):
+    """Runs `ece` with all logs; gives its exit code and what it said, down to the libraries in C."""
+    monkeypatch.setenv("ECE_LOG", "debug")
+
+    def run(*arguments):
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        said = capfd.readouterr()
+        return code, (said.out + said.err).encode()
+
+    return run
+
+
+def test_the_search_finds_what_is_hidden():
+    marks = {"PatientName": "QXNAME00^ZW00GIVEN", "PatientID": "QXTEXT00ZW"}
+    picture = base64.b64encode(b"PNG tEXt QXTEXT00ZW")
+    for content in (b"a QXTEXT00ZW", gzip.compress(b"QXTEXT00ZW"), "QXTEXT00ZW".encode("utf-16-le"),
+                    b'<img src="data:image/png;base64,' + picture + b'">', b"qxtext00zw"):  # fmt: skip
+        assert leaks(marks, b"NRRD0005\n\n" + content) == {"PatientID"}
+    assert leaks(marks, b"ZW00GIVEN") == {"PatientName"} and not leaks(marks, b"QXNAME ZW00")
+
+
+@pytest.mark.slow
+def test_nothing_of_the_patient_comes_out(patient, ece, tmp_path):
+    ct, mask, marks = patient
+    out = tmp_path / "out"
+    said = []
+    for arguments in (
+        ["analyze", ct, out / "analyzed", "--explain", "gradcam"],
+        ["classify", ct, mask, out / "classified"],
+        ["explain", ct, out / "classified", "--method", "gradcam"],
+        ["explain", ct, out / "classified", "--method", "saliency"],
+        ["export", out / "classified", "--to", "csv,html", "--out", out / "exported"],
+        ["deidentify", ct, out / "copy"],
+    ):
+        code, words = ece(*arguments)
+        assert code == 0, words.decode()
+        said.append(words)
+    assert (out / "classified" / "dicom" / "seg.dcm").is_file()  # DICOM was written, from the marked headers
+    assert assert_clean(marks, out) >= 12
+    assert not leaks(marks, b"\n".join(said))
+    assert b"DEBUG" in b"\n".join(said) or b"INFO" in b"\n".join(said)  # there was something to cut down
+
+
+def damage(ct, how):
+    files = sorted(ct.glob("*.dcm"))
+    content = files[3].read_bytes()
+    files[3].write_bytes(how(content))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(lambda content: content[:-50], id="pixels cut"),
+        pytest.param(lambda content: content[:600], id="header cut"),
+        pytest.param(lambda content: content.replace(b"\x20\x00\x32\x00DS", b"\x20\x00\x32\x00ZZ"), id="unknown VR"),
+        pytest.param(lambda content: content.replace(b"QXTEXT", b"\xff\xfe\xfd\x80\x81\x82"), id="no characters"),
+    ],
+)
+def test_nothing_of_the_patient_comes_out_of_a_failure(how, patient, ece, tmp_path):
+    ct, mask, marks = patient
+    damage(ct, how)
+    code, words = ece("classify", ct, mask, tmp_path / "out")
+    assert not leaks(marks, words), words.decode()
+    assert code == 2 or how(b"QXTEXT") != b"QXTEXT"
+    code, words = ece("deidentify", ct, tmp_path / "copy")
+    assert not leaks(marks, words), words.decode()
