@@ -68,3 +68,37 @@ def test_highdicom_reads_back_the_same_voxels_and_grid(seg, instances):
 def test_frames_without_a_lymph_node_are_left_out(seg):
     """Slices of the four lymph nodes: 4 + 3 + 3 + 1."""
     assert hd.seg.segread(seg).NumberOfFrames == 11
+
+
+@pytest.mark.parametrize("options", [{"labelmap": True}, {"deflated": True}], ids=str)
+def test_dcmqi_reads_every_voxel_of_a_labelmap_and_of_a_deflated_seg(
+    scan, instances, lymph_nodes, segimage2itkimage, tmp_path, options
+):
+    path = tmp_path / "seg.dcm"
+    write_dicom_seg(path, instances, lymph_nodes, scan.headers, MODELS, **options)
+    (image,) = run_segimage2itkimage(segimage2itkimage, path, tmp_path / "dcmqi", "--mergeSegments")
+    np.testing.assert_array_equal(put_on(instances, sitk.ReadImage(str(image))), instances.array)
+
+
+def test_dcmqi_keeps_overlapping_lymph_nodes_apart(scan, instances, lymph_nodes, segimage2itkimage, dciodvfy, tmp_path):
+    """Lymph node 2 is moved onto lymph node 1: 4 x 4 x 5 voxels are both."""
+    above = np.zeros_like(instances.array)
+    above[2:6, 8:14, 4:9] = 2
+    layers = [instances.with_array(np.where(instances.array == 2, 0, instances.array)), instances.with_array(above)]
+    path = tmp_path / "seg.dcm"
+    write_dicom_seg(path, layers, lymph_nodes, scan.headers, MODELS)
+    done = subprocess.run([dciodvfy, path], capture_output=True, text=True, timeout=60)
+    assert "Error" not in done.stdout + done.stderr
+    files = run_segimage2itkimage(segimage2itkimage, path, tmp_path / "dcmqi")
+    assert len(files) == 4
+    for number, file in enumerate(files, start=1):
+        expected = above == 2 if number == 2 else instances.array == number
+        np.testing.assert_array_equal(put_on(instances, sitk.ReadImage(str(file))) > 0, expected)
+
+
+def run_segimage2itkimage(tool, path, out, *options):
+    """The images that it wrote, by segment number."""
+    out.mkdir()
+    command = [tool, "--inputDICOM", path, "--outputDirectory", out, "--outputType", "nrrd", *options]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return sorted(out.glob("*.nrrd"))
