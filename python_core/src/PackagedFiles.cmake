@@ -117,6 +117,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/export/dicom_source.py
   ece_core/export/dicom_sr.py
   ece_core/export/faithfulness_words.py
+  ece_core/export/garbage.py
   ece_core/export/highdicom_volume.py
   ece_core/export/key_images.py
   ece_core/export/lymph_nodes_csv.py

@@ -1,5 +1,6 @@
 """What sr.dcm says, and what it may not say. How others read it is in Testing/dicom."""
 
+import gc
 from dataclasses import replace
 
 import highdicom as hd
@@ -10,6 +11,7 @@ from drawn_patient import a_result, an_instance_map, three_lymph_nodes
 from ece_core.errors import InputError
 from ece_core.export.dicom_seg import write_dicom_seg
 from ece_core.export.dicom_sr import NOTHING_FOUND, write_dicom_sr
+from ece_core.export.garbage import no_collection
 from ece_core.export.terminology import OWN_SCHEME
 
 MODELS = a_result().models
@@ -137,3 +139,16 @@ def test_headers_that_no_report_may_have_are_refused_in_words(tmp_path, a_scan):
     with pytest.raises(InputError, match="headers lack StudyInstanceUID"):
         write_dicom_sr(tmp_path / "sr.dcm", (), a_scan.headers, MODELS, None)
     assert not (tmp_path / "sr.dcm").exists()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_garbage_collector_is_as_it_was_also_after_an_error(before):
+    was_on = gc.isenabled()
+    try:
+        (gc.enable if before else gc.disable)()
+        with pytest.raises(ValueError, match="stop"), no_collection():
+            assert not gc.isenabled()
+            raise ValueError("stop")
+        assert gc.isenabled() is before
+    finally:
+        (gc.enable if was_on else gc.disable)()

@@ -28,6 +28,7 @@ from ece_core.export.dicom_seg import (
     tracking_uid,
     usable_headers,
 )
+from ece_core.export.garbage import no_collection
 from ece_core.io.strict_dicom import strict_dicom
 from ece_core.lymph_nodes.lymph_node import LymphNode
 
@@ -75,7 +76,7 @@ def write_dicom_sr(
     """
     if bool(lymph_nodes) != (seg is not None):
         raise ValueError("lymph nodes and their SEG belong together")
-    with strict_dicom():
+    with strict_dicom(), no_collection():
         try:
             first, _ = usable_headers(headers[:1], "dicom/sr.dcm")
             sources = [*first, *(_reference(header) for header in headers[1:])]
