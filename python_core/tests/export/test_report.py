@@ -206,3 +206,11 @@ def test_the_rules_stand_side_by_side_under_their_names():
     text = Words(a_report(a_result(patient=patient), ct=False)).text
     assert "Most suspicious lymph node 0.70 Any lymph node (noisy-OR) 0.81 Lymph nodes with ENE (also ECE) 2 " in text
     assert "Certainty" not in text and "not evaluable" not in text
+
+
+def test_risk_of_an_outline_is_told_and_a_reason_for_none_is_no_risk():
+    judged, unknown, *rest = three_lymph_nodes()
+    judged = replace(judged, contour_quality={"risk": "high", "score": 0.714})
+    unknown = replace(unknown, contour_quality={"risk": None, "score": None, "reason": "no fit"})
+    text = Words(a_report(a_result(lymph_nodes=(judged, unknown, *rest)))).text
+    assert text.count("high risk, Dice 0.71 expected") == 1 and "None" not in text and text.count("expected") == 1
