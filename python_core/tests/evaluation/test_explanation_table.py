@@ -20,7 +20,8 @@ def test_ratio_is_mean_over_mean_and_every_lymph_node_counts_the_same():
 def test_the_best_ratio_wins_but_not_by_silence():
     pointed, even = rows(*[(6, 1)] * 9, (0, 0)), rows(*[(1, 1)] * 10)
     silent = rows(*[(0, 0)] * 5, *[(40, 1)] * 5)
-    assert best_method({"even": even, "pointed": pointed, "silent": silent}) == "pointed"
+    few = rows((90, 1))
+    assert best_method({"even": even, "pointed": pointed, "silent": silent, "few": few}) == "pointed"
 
 
 def test_table_shows_the_best_first_and_leaves_out_what_was_not_computed():

@@ -58,8 +58,12 @@ def method_table(by_method: Mapping[str, Rows]) -> Table:
 
 
 def best_method(by_method: Mapping[str, Rows]) -> str:
-    """The method with the largest ratio among those that leave few maps empty: the product's default."""
-    usable = {method: rows for method, rows in by_method.items() if _empty(rows) <= MOST_EMPTY}
+    """The method with the largest ratio among those that leave few maps empty: the product's default.
+
+    Methods that were tried on fewer lymph nodes than others do not count.
+    """
+    most = max(map(len, by_method.values()))
+    usable = {name: rows for name, rows in by_method.items() if len(rows) == most and _empty(rows) <= MOST_EMPTY}
     return max(usable, key=lambda method: _value(density_ratio(usable[method])))
 
 
