@@ -11,12 +11,12 @@ from ece_core.cli.main import main
 from ece_core.errors import InputError
 from ece_core.geometry import Volume, affine_from
 from ece_core.io import read_ct
-from ece_core.privacy.deidentify import Deidentifier, coarse_age, kept_keywords, shifted
+from ece_core.privacy.deidentify import LABELS, Deidentifier, coarse_age, kept_keywords, shifted
 from ece_core.privacy.export_folder import deidentify_folder, warnings_of
 from ece_core.privacy.owner_only import read_owner_only, write_owner_only
 from marked_patient import DATES, NAMES, TEXTS, TIMES, searched, write_marked_ct
 from pydicom import Dataset, dcmread
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 KEY = b"sixteen bytes at least"
 VOLUME = Volume(
@@ -69,7 +69,8 @@ def test_what_the_standard_removes_is_not_on_the_keep_list():
     replaced = {"StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"}
     replaced |= {"StudyTime", "SeriesTime", "AcquisitionTime", "ContentTime"}
     assert kept_keywords() & {*NAMES, *TEXTS, *DATES, *TIMES} == replaced
-    assert all(tag_for_keyword(keyword) is not None for keyword in kept_keywords())
+    tags = [tag_for_keyword(keyword) for keyword in kept_keywords() - set(LABELS)]
+    assert None not in tags and not {"PN", "LT", "ST", "UT", "AE"} & {dictionary_VR(tag) for tag in tags}
 
 
 def a_dataset(**values) -> Dataset:
@@ -145,9 +146,11 @@ def test_names_of_segments_and_rois_that_are_none_become_numbers():
     segments = []
     for number, label in enumerate(("LN1 left II, ENE", "tumor of Jane Doe (1950)", "DOE"), start=1):
         segments.append(Dataset())
-        segments[-1].SegmentNumber, segments[-1].SegmentLabel = number, label
+        segments[-1].SegmentNumber, segments[-1].SegmentLabel, segments[-1].TrackingID = number, label, label
     copied = identities.copy(a_file(PatientName="DOE^JANE", SegmentSequence=segments))
-    assert [item.SegmentLabel for item in copied.SegmentSequence] == ["LN1 left II, ENE", "Segment 2", "Segment 3"]
+    labels = ["LN1 left II, ENE", "Segment 2", "Segment 3"]
+    for keyword in ("SegmentLabel", "TrackingID"):
+        assert [item[keyword].value for item in copied.SegmentSequence] == labels
 
 
 def test_what_may_hold_anything_is_left_out_and_burned_in_text_is_told(tmp_path):
