@@ -115,6 +115,8 @@ def assert_right(scan: Scan, folder: Path) -> None:
 
 
 def _assert_hu(ours: np.ndarray, ds: Dataset) -> None:
+    if "HighBit" in ds and ds.HighBit != ds.BitsStored - 1:
+        return  # pydicom does not look at it, and we do
     try:
         stored = ds.pixel_array
     except (*LIBRARY_ERRORS, UserWarning):

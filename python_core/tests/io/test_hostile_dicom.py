@@ -267,3 +267,14 @@ def test_every_compression_names_its_decoder(syntax, decoder):
         pytest.skip("pyjpegls is not installed")
     assert decoder_of(UID(syntax)) is not None and decoder in decoder_of(UID(syntax)) and can_decode(UID(syntax))
     assert decoder_of(UID("1.2.840.10008.1.2.4.102")) is None  # MPEG-4
+
+
+def test_deflated_data_without_their_end_are_refused(tmp_path):
+    """Found by fuzzing (seed 1, input 485): a flipped bit made other voxels of a stream that never ended."""
+    folder = save(variants.encoded(DeflatedExplicitVRLittleEndian)(a_series(tmp_path)), tmp_path)
+    path = folder / "003.dcm"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(InputError, match=r"do not end.*Export the series again"):
+        read_header(path)
+    with pytest.raises(ECEError, match=r"A slice is missing.*1 file was left out"):
+        read_ct(folder)

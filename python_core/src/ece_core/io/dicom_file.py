@@ -135,6 +135,8 @@ def _inflate(path: Path) -> bytes:
             f"A deflated file grows to more than {MAX_INFLATED_BYTES // 2**20} MiB, far more than a CT slice needs.",
             "Leave it out, or export the series uncompressed.",
         )
+    if not inflater.eof:  # nothing checks what was inflated: without its end it may be anything
+        raise InputError("A deflated file is cut off or damaged: its compressed data do not end.", DAMAGED_FIX)
     return inflated
 
 
