@@ -13,6 +13,7 @@ from .LymphNodeTable import LymphNodeTable
 from .PlacePoint import PlacePoint
 from .Reclassification import Reclassification
 from .ReviewKeys import ReviewKeys
+from .SegmentEditing import SegmentEditing
 from .widgets import setEnabled
 
 EDIT_SETTLES_MS = 500  # a stroke is many changes of the segmentation; the measures are made when it has ended
@@ -43,6 +44,7 @@ class ReviewPart:
             self.ui.lymphNodeTable, self.onLymphNodeSelected, self.onLymphNodeActivated, self.onVisibilityClicked
         )
         self.place = PlacePoint(self.onPointPlaced)
+        self.editing = SegmentEditing(self.ui.segmentEditorWidget)
         self.reclassification: Reclassification | None = None
         self._settled = qt.QTimer()
         self._settled.setSingleShot(True)
@@ -60,6 +62,7 @@ class ReviewPart:
         ui.jumpButton.connect("clicked()", self.onJump)
         ui.undoButton.connect("clicked()", self.onUndo)
         ui.redoButton.connect("clicked()", self.onRedo)
+        ui.editButton.connect("clicked()", self.onEdit)
         ui.addButton.connect("clicked()", self.onAdd)
         ui.splitButton.connect("clicked()", self.onSplit)
         ui.mergeButton.connect("clicked()", self.onMerge)
@@ -69,6 +72,7 @@ class ReviewPart:
         ui.commentLineEdit.connect("editingFinished()", self.onComment)
         ui.reviewerLineEdit.connect("editingFinished()", self.onReviewer)
         ui.callButton.connect("clicked()", self.onCall)
+        ui.verdictComboBox.connect("currentIndexChanged(int)", self.onVerdictChosen)
         ui.filterLineEdit.connect("textChanged(QString)", self.onFilter)
         ui.statusFilterComboBox.connect("currentIndexChanged(int)", self.onFilter)
         ui.probabilityFilterSpinBox.connect("valueChanged(double)", self.onFilter)
@@ -101,8 +105,15 @@ class ReviewPart:
             except Exception as error:
                 self.scene = None
                 self.panel.run.showProblem(*problemAndFix(error))
+        self._fillCall()
         self.table.reset(self._visibleRows())
         self.refresh()
+
+    def _fillCall(self) -> None:
+        """The choices begin with what was called before."""
+        call = self.state.final_call if self.state else None
+        self.ui.verdictComboBox.currentIndex = VERDICTS.index(call.verdict) if call else 0
+        self.ui.certaintyComboBox.currentIndex = CERTAINTIES.index(call.certainty) if call else 0
 
     def _open(self, nodes, folder: str, volumeNode) -> None:
         ensureCore()
@@ -121,6 +132,7 @@ class ReviewPart:
 
     def close(self) -> None:
         self.place.stop()
+        self.editing.stop()
         self._settled.stop()
         if self._observed is not None:
             self._observed.GetSegmentation().RemoveObserver(self._tag)
@@ -197,6 +209,17 @@ class ReviewPart:
 
     # The Segment Editor
 
+    def onEdit(self) -> None:
+        """Open the Segment Editor on the selected lymph node; again: done."""
+        if self.editing.isActive:
+            self.editing.stop()
+            self.takeEdits()
+        else:
+            self.editing.start(
+                self.scene.nodes.segmentationNode, self.panel.parameters.inputVolume, self.table.selected().id
+            )
+        self.refresh()
+
     def _onPainted(self, caller=None, event=None) -> None:
         self._settled.start(EDIT_SETTLES_MS)
 
@@ -258,6 +281,9 @@ class ReviewPart:
         else:
             self.do(lambda: self.review.set_final_call(opinion))
 
+    def onVerdictChosen(self, index: int) -> None:
+        self._refreshCall()
+
     def onFilter(self, value=None) -> None:
         if self._filling or self.scene is None:
             return
@@ -277,6 +303,8 @@ class ReviewPart:
         segmentationNode = self.scene.nodes.segmentationNode if self.scene else self.panel.parameters.segmentation
         highlight(segmentationNode, row.id if row else None)
         self._fillComment(row)
+        if row is not None:
+            self.editing.select(row.id)
         self.refresh()
 
     def onLymphNodeActivated(self, row) -> None:
@@ -412,6 +440,10 @@ class ReviewPart:
             "Choose the scan that was analyzed as input volume: measures need it.")
         several = reason or ("" if len(self.table.selectedAll()) > 1 else _(
             "Select two lymph nodes or more, with Ctrl or Shift."))
+        setEnabled(self.ui.editButton, "" if self.editing.isActive else one or noScan, _(
+            "Paint or erase the outline of the selected lymph node; the others cannot be overwritten. Measures follow "
+            "when you pause, the ECE probability with Re-classify."))
+        self.ui.editButton.text = _("Done") if self.editing.isActive else _("Edit")
         setEnabled(self.ui.addButton, reason or noScan,
                    _("Add a missed lymph node: click into it in a slice view; it is outlined from there."))
         self.ui.addButton.text = _("Cancel adding") if self.place.isWaiting else _("Add by click")

@@ -19,13 +19,13 @@ import panel_host  # noqa: E402
 WIDTH = 460
 
 
-def shoot(widget, path: Path) -> None:
+def shoot(widget, path: Path, width: int = WIDTH) -> None:
     """The panel at its own height, as it stands in the module panel of the application."""
     parent = widget.parent
-    parent.setFixedWidth(WIDTH)
+    parent.setFixedWidth(width)
     for _ in range(3):  # labels that wrap know their height only once they know their width
         panel_host.processEvents()
-        parent.setFixedHeight(max(parent.layout().heightForWidth(WIDTH), parent.layout().minimumSize().height()))
+        parent.setFixedHeight(max(parent.layout().heightForWidth(width), parent.layout().minimumSize().height()))
     panel_host.processEvents()
     parent.grab().save(str(path))
     print(path)
@@ -59,6 +59,64 @@ def detector_states(worker, result: Path, out: Path) -> None:
     widget.cleanup()
 
 
+def review_states(worker, result: Path, out: Path) -> None:
+    """A result that nobody has reviewed: read first, reveal, judge, edit, re-classify, final call."""
+    import slicer
+
+    slicer.mrmlScene.Clear()
+    import a_result
+
+    a_result.addVolume()
+    worker.mode = "happy"
+    widget = panel_host.openModule("ECEDetector", worker.makeProcess)
+    panel = widget.panel
+    panel.enter()
+    table, ui = panel.ui.lymphNodeTable, panel.ui
+    panel_host.click(ui.readFirstCheckBox)
+    panel.openResult(str(result))
+    panel.run.note = ""
+    panel_host.write(ui.reviewerLineEdit, "AB")
+    shoot(widget, out / "ECEDetector_read_first.png")
+    ui.verdictComboBox.setCurrentIndex(1)
+    panel_host.click(ui.callButton)
+    panel_host.clickRow(table, 0)
+    panel_host.press(table, "f")
+    panel_host.write(ui.commentLineEdit, "touches the carotid")
+    panel_host.clickRow(table, 1)
+    panel_host.press(table, "r")
+    panel_host.clickRow(table, 0)
+    panel_host.click(ui.editButton)
+    erase(panel, "LN2", slices=2)
+    panel_host.waitFor(lambda: panel.reviewPart.state.edited, "the edit")
+    shoot(widget, out / "ECEDetector_editing.png")
+    panel_host.click(ui.editButton)
+    panel_host.click(ui.reclassifyAllButton)
+    panel_host.waitFor(lambda: not panel.reviewPart.state.edited, "the classifier")
+    ui.verdictComboBox.setCurrentIndex(1)
+    ui.certaintyComboBox.setCurrentIndex(4)
+    panel_host.click(ui.callButton)
+    panel.run.note = ""
+    panel.refresh()
+    shoot(widget, out / "ECEDetector_reviewed.png", width=940)
+    widget.cleanup()
+
+
+def erase(panel, name: str, slices: int) -> None:
+    """As the Segment Editor's eraser does: the lowest slices of one segment."""
+    import numpy as np
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    segment = panel.parameters.segmentation.GetSegmentation().GetSegment(name)
+    labelmap = segment.GetRepresentation("Binary labelmap")
+    extent = labelmap.GetExtent()
+    shape = [extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0)]
+    array = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(shape)
+    own = array == segment.GetLabelValue()
+    first = np.flatnonzero(own.any(axis=(1, 2)))[0]
+    array[first : first + slices][own[first : first + slices]] = 0
+    labelmap.Modified()
+
+
 def segmenter_states(worker, out: Path) -> None:
     worker.mode = "happy"
     widget = panel_host.openModule("LymphNodeSeg", worker.makeProcess)
@@ -81,6 +139,7 @@ def main(out: Path) -> None:
         result = a_result.write(folder / "saved")
         worker = panel_host.FakeWorker(folder / "asked.jsonl", result)
         detector_states(worker, result, out)
+        review_states(worker, result, out)
         segmenter_states(worker, out)
 
 

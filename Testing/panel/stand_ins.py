@@ -329,5 +329,72 @@ class ctkPathLineEdit(HeldToApi, QtWidgets.QWidget):
     )
 
 
-WIDGETS = (qMRMLWidget, ctkCollapsibleButton, qMRMLNodeComboBox, ctkSliderWidget, ctkPathLineEdit)
+class qMRMLSegmentEditorWidget(qMRMLWidget):
+    """Remembers what it is to edit; painting itself is C++ that only the application has."""
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._flags, self._editorNode, self._segmentation, self._volume, self._effect = {}, None, None, None, ""
+        self._order, self._shortcuts = (), False
+        self._label = QtWidgets.QLabel("Segment Editor", self)
+        QtWidgets.QVBoxLayout(self).addWidget(self._label)
+
+    def _property(name):
+        return QtCore.Property(
+            bool,
+            lambda self: self._flags.get(name, True),
+            lambda self, value: self._flags.__setitem__(name, value),
+        )
+
+    segmentationNodeSelectorVisible = _property("segmentationNodeSelectorVisible")
+    sourceVolumeNodeSelectorVisible = _property("sourceVolumeNodeSelectorVisible")
+    addRemoveSegmentButtonsVisible = _property("addRemoveSegmentButtonsVisible")
+    switchToSegmentationsButtonVisible = _property("switchToSegmentationsButtonVisible")
+    unorderedEffectsVisible = _property("unorderedEffectsVisible")
+    del _property
+
+    def setMRMLSegmentEditorNode(self, node) -> None:
+        self._editorNode = node
+
+    def mrmlSegmentEditorNode(self):
+        return self._editorNode
+
+    def setSegmentationNode(self, node) -> None:
+        self._segmentation = node
+
+    def segmentationNode(self):
+        return self._segmentation
+
+    def setSourceVolumeNode(self, node) -> None:
+        self._volume = node
+
+    def sourceVolumeNode(self):
+        return self._volume
+
+    def setCurrentSegmentID(self, identifier: str) -> None:
+        self._editorNode.SetSelectedSegmentID(identifier)
+        self._label.setText(f"Segment Editor: {identifier} ({', '.join(self._order)})")
+
+    def currentSegmentID(self) -> str:
+        return self._editorNode.GetSelectedSegmentID()
+
+    def setEffectNameOrder(self, names) -> None:
+        self._order = tuple(names)
+
+    def effectNameOrder(self):
+        return self._order
+
+    def setActiveEffectByName(self, name: str) -> None:
+        self._effect = name
+
+    def installKeyboardShortcuts(self) -> None:
+        self._shortcuts = True
+
+    def uninstallKeyboardShortcuts(self) -> None:
+        self._shortcuts = False
+
+
+WIDGETS = (
+    qMRMLWidget, ctkCollapsibleButton, qMRMLNodeComboBox, ctkSliderWidget, ctkPathLineEdit, qMRMLSegmentEditorWidget,
+)  # fmt: skip
 STAND_INS = {cls.__name__: cls for cls in WIDGETS}

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import panel_host
 import pytest
+from make_screenshots import erase
 from panel_host import click, clickHeader, clickRow, column, press, release, waitFor, write
 
 VISIBLE, NAME, PROBABILITY, PLACE, SHORT_AXIS, VOLUME, CLASS, CONTOUR, STATUS, COMMENT = range(10)
@@ -49,20 +50,6 @@ def state(panel):
 
 def segment(panel, name):
     return panel.parameters.segmentation.GetSegmentation().GetSegment(name)
-
-
-def erase(panel, name: str, slices: int) -> None:
-    """As the Segment Editor's eraser does: the lowest slices of one segment."""
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    labelmap = segment(panel, name).GetRepresentation("Binary labelmap")
-    extent = labelmap.GetExtent()
-    shape = [extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0)]
-    array = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(shape)
-    own = array == segment(panel, name).GetLabelValue()
-    first = np.flatnonzero(own.any(axis=(1, 2)))[0]
-    array[first : first + slices][own[first : first + slices]] = 0
-    labelmap.Modified()
 
 
 def edit(panel, name: str, slices: int = 2) -> None:
@@ -337,12 +324,17 @@ def test_a_cancelled_classification_changes_nothing_and_leaves_no_files(reading,
 
 
 def test_the_final_call_is_the_readers(reading, own_result):
+    import slicer
+
     reading.ui.verdictComboBox.setCurrentIndex(2)
     reading.ui.certaintyComboBox.setCurrentIndex(3)
     click(reading.ui.callButton)
     assert "Final call: no ENE (also ECE), about 75 % sure (AB), 20" in reading.ui.callLabel.text
     assert reading.ui.patientLabel.text == "ECE probability 0.88", "the AI's value stays as it is"
     assert json.loads((own_result / "review.json").read_text())["final_call"]["verdict"] == "no ene"
+    slicer.mrmlScene.Clear()
+    reading.openResult(str(own_result))
+    assert reading.ui.verdictComboBox.currentIndex == 2 and reading.ui.certaintyComboBox.currentIndex == 3
 
 
 def test_read_first_hides_everything_until_the_first_opinion(detector, own_result, red):
@@ -359,7 +351,6 @@ def test_read_first_hides_everything_until_the_first_opinion(detector, own_resul
     assert detector.ui.callButton.toolTip == "Choose your opinion first."
     assert (own_result / "review.json").is_file() and "Saved" in detector.ui.reviewLabel.text
     detector.ui.verdictComboBox.setCurrentIndex(1)
-    detector.reviewPart.refresh()
     click(detector.ui.callButton)
     assert column(table(detector), NAME) == ["LN2", "LN3", "LN1"] and display.GetVisibility()
     assert detector.ui.patientLabel.text == "ECE probability 0.88" and red[1].GetForegroundVolumeID()
@@ -465,3 +456,35 @@ def test_without_the_scan_outlines_stay_and_the_rest_can_be_reviewed(reading, a_
 def test_without_a_result_every_button_says_why(detector, name):
     widget = getattr(detector.ui, name)
     assert not widget.enabled and widget.toolTip == "Analyze a scan or open a result folder first."
+
+
+# The Segment Editor
+
+
+def test_the_segment_editor_opens_on_the_selected_lymph_node_and_overwrites_no_other(reading, a_neck_ct):
+    import slicer
+
+    editor = reading.ui.segmentEditorWidget
+    assert not editor.visible and reading.ui.editButton.toolTip == "Select a lymph node in the table first."
+    clickRow(table(reading), 0)
+    click(reading.ui.editButton)
+    assert editor.visible and editor.currentSegmentID() == "LN2" and reading.ui.editButton.text == "Done"
+    assert editor.segmentationNode() is reading.parameters.segmentation and editor.sourceVolumeNode() is a_neck_ct
+    node = editor.mrmlSegmentEditorNode()
+    assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
+    clickRow(table(reading), 1)
+    assert editor.currentSegmentID() == "LN3"
+    erase(reading, "LN3", 1)
+    click(reading.ui.editButton)
+    assert not editor.visible and state(reading).get("LN3").out_of_date, "the last stroke is not waited for"
+
+
+def test_closing_the_scene_ends_the_editing(reading):
+    import slicer
+
+    clickRow(table(reading), 0)
+    click(reading.ui.editButton)
+    slicer.mrmlScene.Clear()
+    panel_host.processEvents()
+    assert not reading.ui.segmentEditorWidget.visible and reading.ui.editButton.text == "Edit"
+    assert reading.ui.editButton.toolTip == "Analyze a scan or open a result folder first."

@@ -164,13 +164,14 @@ def _outline(
     labelmap.GetImageToWorldMatrix(matrix)
     own = LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(matrix)
     first = np.array([side.start for side in box]) + np.array(labelmap.GetExtent()[4::-2])
+    if np.allclose(own, affine, atol=1e-4):
+        k, j, i = (int(value) for value in first)
+        outline = Outline.from_block((k, j, i), block)
+        if outline.inside(shape_kji):
+            return outline
     voxels = np.argwhere(block) + first
-    if not np.allclose(own, affine, atol=1e-4):
-        voxels = np.rint(
-            Volume(np.zeros((1, 1, 1), np.uint8), affine).to_index(
-                Volume(np.zeros((1, 1, 1), np.uint8), own).to_lps(voxels)
-            )
-        ).astype(int)
+    centers_lps = Volume(np.zeros((1, 1, 1), np.uint8), own).to_lps(voxels)
+    voxels = np.rint(Volume(np.zeros((1, 1, 1), np.uint8), affine).to_index(centers_lps)).astype(int)
     voxels = voxels[((voxels >= 0) & (voxels < np.array(shape_kji))).all(axis=1)]
     if len(voxels) == 0:
         return None
