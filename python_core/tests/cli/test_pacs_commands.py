@@ -40,10 +40,15 @@ class FakePacs:
         return []
 
 
+@pytest.fixture(scope="module")
+def ct(tmp_path_factory):
+    return write_ct_series(a_neck_ct(), tmp_path_factory.mktemp("ct"), seed=4)
+
+
 @pytest.fixture
-def pacs(tmp_path, monkeypatch):
+def pacs(ct, monkeypatch):
     monkeypatch.setenv("ECE_PACS", "http://127.0.0.1:9/d")
-    fake = FakePacs(write_ct_series(a_neck_ct(), tmp_path / "ct", seed=4))
+    fake = FakePacs(ct)
     monkeypatch.setattr(pacs_arguments, "connect", lambda server, credentials: contextlib.nullcontext(fake))
     return fake
 

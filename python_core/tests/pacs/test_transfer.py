@@ -116,7 +116,7 @@ def test_fetching_goes_on_after_a_break(slices, tmp_path, no_wait):
     assert not any(str(uid) in names for s in slices for uid in (s.SOPInstanceUID, s.SeriesInstanceUID, s.PatientID))
 
 
-@pytest.mark.parametrize("cut", [-1, -10, -530, 900, 400, 133, 0])
+@pytest.mark.parametrize("cut", [-1, -530, 400, 0])
 def test_a_file_cut_short_is_fetched_again(cut, slices, tmp_path):
     pacs = FakePacs(held=slices)
     fetch(pacs, str(slices[0].StudyInstanceUID), tmp_path)

@@ -153,6 +153,7 @@ def test_names_of_segments_and_rois_that_are_none_become_numbers():
         assert [item[keyword].value for item in copied.SegmentSequence] == labels
 
 
+@pytest.mark.slow
 def test_what_may_hold_anything_is_left_out_and_burned_in_text_is_told(tmp_path):
     report, burned, doubtful = a_file(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11"), a_file(), a_file()
     burned.BurnedInAnnotation = "YES"
@@ -186,6 +187,7 @@ def test_the_key_file_is_made_once_and_owner_only(tmp_path):
         read_owner_only(Path("/dev/null"), "the key")
 
 
+@pytest.mark.slow
 def test_from_the_command_line_the_same_key_gives_the_same_pseudonyms(marked, tmp_path, capsys):
     runs = []
     for out in ("a", "b"):

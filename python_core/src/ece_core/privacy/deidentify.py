@@ -35,7 +35,8 @@ OLDEST_AGE = 89  # "over 89" is one group (45 CFR 164.514(b)(2)(i)(C))
 MOST_DAYS = 3650
 NO_TIME = "000000"
 SHORTEST_NAME = 3  # letters; two-letter parts of names would hit ordinary words
-LABELS = {"SegmentLabel": "Segment", "TrackingID": "Segment", "ROIName": "ROI"}  # keyword: what a name that is none becomes
+# What a name that is none becomes, with its number.
+LABELS = {"SegmentLabel": "Segment", "TrackingID": "Segment", "ROIName": "ROI"}
 # Looked for in texts that are kept: people by each part of their names, the rest as a whole.
 PEOPLE = (
     "PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ReferringPhysicianName",
