@@ -278,3 +278,15 @@ def test_deflated_data_without_their_end_are_refused(tmp_path):
         read_header(path)
     with pytest.raises(ECEError, match=r"A slice is missing.*1 file was left out"):
         read_ct(folder)
+
+
+@pytest.mark.parametrize("depth", [300, 100_000])
+def test_sequences_that_never_end_are_refused(tmp_path, depth):
+    """1.6 MB of sequences within sequences: no deep recursion, no memory, no time."""
+    path = save(a_series(tmp_path), tmp_path) / "003.dcm"
+    data = path.read_bytes()
+    level = bytes.fromhex("40005505") + b"SQ" + bytes(2) + b"\xff" * 4 + bytes.fromhex("feff00e0") + b"\xff" * 4
+    at = data.index(bytes.fromhex("e07f1000") + b"OW")
+    path.write_bytes(data[:at] + depth * level + data[at:])
+    with pytest.raises(InputError, match="empty or damaged"):
+        read_header(path)

@@ -181,3 +181,12 @@ def copy_with(header, **values):
     for keyword, value in values.items():
         setattr(changed, keyword, value)
     return changed
+
+
+def test_what_was_drawn_by_hand_says_so(tmp_path, ct):
+    instances = three_lymph_nodes(ct)
+    write_rtstruct(tmp_path / "rt.dcm", instances, NAMES, ct.headers, drawn={2: "MANUAL"})
+    rois = dcmread(tmp_path / "rt.dcm").StructureSetROISequence
+    assert {roi.ROINumber: roi.ROIGenerationAlgorithm for roi in rois} == {
+        label: "MANUAL" if label == 2 else "AUTOMATIC" for label in NAMES
+    }

@@ -144,7 +144,8 @@ def _rtstruct(asked: Asked) -> dict[str, Writer]:
     headers = source_headers(asked.folder, asked.result)
     instances, _ = read_seg_nrrd(asked.folder / "lymph_nodes.seg.nrrd")
     names = {node.label: segment_name(node) for node in asked.result.lymph_nodes}
-    return {"rtstruct.dcm": lambda file: write_rtstruct(file, instances, names, headers)}
+    drawn = {node.label: node.source for node in asked.result.lymph_nodes}
+    return {"rtstruct.dcm": lambda file: write_rtstruct(file, instances, names, headers, drawn=drawn)}
 
 
 def _copy(source: Path, problem: str, fix: str) -> Writer:

@@ -52,6 +52,7 @@ def write_rtstruct(
     headers: Sequence[Dataset],
     *,
     created: datetime | None = None,
+    drawn: Mapping[int, str] | None = None,
 ) -> tuple[str, ...]:
     """Write one ROI per lymph node, referring to the CT series.
 
@@ -68,6 +69,8 @@ def write_rtstruct(
     created
         Date and time to write; None for now. All UIDs derive from the content: with a date given, the same input
         writes the same bytes.
+    drawn
+        Label -> "AUTOMATIC", "SEMIAUTOMATIC" or "MANUAL": how it was outlined. What is not in it is automatic.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def write_rtstruct(
     _check_headers(instances, headers)
     with strict_dicom():
         try:
-            dataset, blanked = build_rtstruct(instances, names, headers, created or datetime.now())
+            dataset, blanked = build_rtstruct(instances, names, headers, created or datetime.now(), drawn or {})
             dataset.save_as(os.fspath(path), enforce_file_format=True)
         except LIBRARY_ERRORS as error:
             raise InputError(
@@ -101,7 +104,11 @@ def write_rtstruct(
 
 
 def build_rtstruct(
-    instances: Volume, names: Mapping[int, str], headers: Sequence[Dataset], created: datetime
+    instances: Volume,
+    names: Mapping[int, str],
+    headers: Sequence[Dataset],
+    created: datetime,
+    drawn: Mapping[int, str],
 ) -> tuple[FileDataset, list[str]]:
     """The object, not yet written, and the keywords of what was left empty."""
     uid = _content_uid(instances, names, headers, created)
@@ -116,9 +123,11 @@ def build_rtstruct(
     _add_dates(ds, created)
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = text_of(headers[0], "FrameOfReferenceUID"), ""
     ds.StructureSetLabel, ds.StructureSetName = "LYMPH_NODES", "Lymph nodes"
-    ds.StructureSetDescription = f"Cervical lymph nodes outlined by software. {RESEARCH_USE_ONLY}"
+    ds.StructureSetDescription = f"Cervical lymph nodes. {RESEARCH_USE_ONLY}"
     ds.ReferencedFrameOfReferenceSequence = [_referenced_frame(headers)]
-    ds.StructureSetROISequence = [_roi(label, names[label], headers[0]) for label in sorted(names)]
+    ds.StructureSetROISequence = [
+        _roi(label, names[label], headers[0], drawn.get(label, "AUTOMATIC")) for label in sorted(names)
+    ]
     ds.ROIContourSequence = [_roi_contours(instances, label, headers) for label in sorted(names)]
     ds.RTROIObservationsSequence = [_observation(label) for label in sorted(names)]
     ds.ApprovalStatus = "UNAPPROVED"
@@ -266,13 +275,13 @@ def _image(header: Dataset) -> Dataset:
     return image
 
 
-def _roi(label: int, name: str, header: Dataset) -> Dataset:
+def _roi(label: int, name: str, header: Dataset, drawn: str) -> Dataset:
     roi = Dataset()
     roi.ROINumber = label
     roi.ReferencedFrameOfReferenceUID = text_of(header, "FrameOfReferenceUID")
     roi.ROIName = name
     roi.ROIDescription = f"{ONE_LYMPH_NODE} {RESEARCH_USE_ONLY}"
-    roi.ROIGenerationAlgorithm = "AUTOMATIC"
+    roi.ROIGenerationAlgorithm = drawn
     return roi
 
 
