@@ -66,3 +66,29 @@ def test_cancel_is_answered_and_the_worker_stays_for_the_next_run(panel, tmp_pat
     assert panel.ui.fixLabel.text == "Cancelled. Nothing was written."
     assert list(tmp_path.glob("**/*.partial-*")) == [] and list(tmp_path.glob("slicer-temp/ece-*")) == []
     assert panel.run.client.process is not None
+
+
+def test_an_edited_lymph_node_is_classified_by_the_real_classifier(panel, a_result_folder, tmp_path):
+    import shutil
+
+    from ece_core.errors import ECEError
+    from ece_core.models import find_bundle
+    from ece_core.pipeline.networks import CLASSIFICATION
+    from make_screenshots import erase
+
+    try:
+        find_bundle(CLASSIFICATION)
+    except ECEError as error:
+        pytest.skip(f"no model bundle: {error.problem}")
+    panel.openResult(str(shutil.copytree(a_result_folder, tmp_path / "own")))
+    erase(panel, "LN2", slices=1)
+    waitFor(lambda: panel.reviewPart.state.edited, "the edit")
+    volume_mm3 = panel.reviewPart.state.get("LN2").lymph_node.volume_mm3
+    click(panel.ui.reclassifyAllButton)
+    waitFor(lambda: panel.run.problem or not panel.reviewPart.state.edited, "the classifier", SECONDS)
+    assert panel.run.problem == ""
+    row = panel.reviewPart.state.get("LN2")
+    assert row.lymph_node.volume_mm3 == pytest.approx(volume_mm3), "the worker measured the same outline"
+    assert sum(row.lymph_node.class_probabilities.values()) == pytest.approx(1)
+    assert (row.lymph_node.ece_probability is None) == bool(row.lymph_node.not_evaluable)
+    assert row.former_ece_probability == pytest.approx(0.871) and row.lymph_node.source == "SEMIAUTOMATIC"
