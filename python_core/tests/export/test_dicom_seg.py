@@ -160,6 +160,7 @@ def test_lymph_nodes_that_overlap_keep_all_of_their_voxels(tmp_path, a_scan):
         write_dicom_seg(tmp_path / "seg.dcm", layers, nodes, a_scan.headers, MODELS, labelmap=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labelmap", "deflated", "syntax"),
     [
