@@ -22,6 +22,7 @@ from ece_core.evaluation.cohort import EvaluatedCase, read_cases
 from ece_core.evaluation.figure_table import Table
 from ece_core.evaluation.judged_rows import counterparts
 from ece_core.simulate.truth import auc
+from simulator_difficulty import read
 
 Array = np.ndarray
 ENE, SHORT_AXIS, VISIBLE, STRANDING, NECROTIC, CLASSIFIER, READING = range(7)
@@ -31,7 +32,6 @@ READERS = {
     "these, and how dense the strands are": (SHORT_AXIS, VISIBLE, STRANDING),
     "these, and necrosis": (SHORT_AXIS, VISIBLE, STRANDING, NECROTIC),
 }
-FOLDS = 10
 
 
 def main() -> None:
@@ -55,25 +55,6 @@ def metastases(case: EvaluatedCase) -> Array:
         drawn = (truth[key] for key in ("short_axis_mm", "visible", "stranding", "necrotic"))
         rows.append((truth["class"] == "ENE", *drawn, node.ece_probability, 0.0))
     return np.array(rows, float).reshape(-1, 7)
-
-
-def read(patients: Sequence[Array], known: Sequence[int]) -> list[Array]:
-    """The patients with the reading of a logistic regression that was not fitted to that patient."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    rows = np.concatenate(patients)
-    owner = np.repeat(np.arange(len(patients)), [len(patient) for patient in patients])
-    signs = rows[:, list(known)].copy()
-    signs[:, 0] = np.log(signs[:, 0])
-    reader = make_pipeline(StandardScaler(), LogisticRegression())
-    readings = cross_val_predict(
-        reader, signs, rows[:, ENE] > 0, groups=owner, cv=GroupKFold(FOLDS), method="predict_proba"
-    )
-    rows[:, READING] = readings[:, 1]
-    return [rows[owner == number] for number in range(len(patients))]
 
 
 def ceiling_table(patients: Sequence[Array]) -> Table:

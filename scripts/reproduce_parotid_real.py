@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from ece_core.errors import ECEError, InputError
 from ece_core.evaluation.contours import auc_of_worst, held_out_scores
 from ece_core.evaluation.figure_table import Table
@@ -35,6 +34,7 @@ from ece_core.training.parotid.real import PARTS, read_parotids, read_split
 from ece_core.training.parotid.settings import load_settings
 from ece_core.training.parotid.train import dices, probabilities, train_parotid, without_the_worst
 from ece_core.training.parotid.unet import ParotidUNet
+from parotid_shared import as_input, reporter, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPER_DICE = {"plain": "0.858 [0.827-0.880]", "curated": "0.877 [0.855-0.897]"}
@@ -70,11 +70,11 @@ def _arguments() -> argparse.Namespace:
 def train_both(config: dict[str, Any], cases: Cases, out: Path) -> dict[str, ParotidUNet]:
     """Plain; and anew on what is left when the worst by a network early in training are removed."""
     train = cases["train"]
-    plain = train_parotid(config, out / "plain", train, config["epochs"]["plain"], report=_reporter("plain"))
-    early = train_parotid(config, out / "early", train, config["curate_after"], report=_reporter("early"))
+    plain = train_parotid(config, out / "plain", train, config["epochs"]["plain"], report=reporter("plain"))
+    early = train_parotid(config, out / "early", train, config["curate_after"], report=reporter("early"))
     kept = without_the_worst(train, dices(early, train), config["curate_share"])
     (out / "kept.json").write_text(json.dumps([case.name for case in kept], indent=1) + "\n", encoding="utf-8")
-    curated = train_parotid(config, out / "curated", kept, config["epochs"]["curated"], report=_reporter("curated"))
+    curated = train_parotid(config, out / "curated", kept, config["epochs"]["curated"], report=reporter("curated"))
     return {"plain": plain, "curated": curated}
 
 
@@ -92,7 +92,7 @@ def explain_all(config: dict[str, Any], network: ParotidUNet, cases: Cases, work
         file = folder / f"{case.name}.npz"
         if not file.is_file():
             if patterns is None:
-                images = [_tensor(one.image) for one in cases["train"][: config["pattern_images"]]]
+                images = [as_input(one.image) for one in cases["train"][: config["pattern_images"]]]
                 patterns = fit_patterns(network, images)
             started = time.perf_counter()
             part = file.with_suffix(".part.npz")
@@ -125,7 +125,7 @@ def write_dice(networks: dict[str, ParotidUNet], cases: Cases, out: Path) -> Non
             paper = PAPER_DICE[name] if part == "test" else None
             rows.append((name, part, len(found), middle, low, high, paper))
     columns = ("training", "part", "glands", "median Dice", "first quartile", "third quartile", "paper (external test)")
-    _write(Table("dice", "Dice", columns, rows, decimals=3), out)
+    write_table(Table("dice", "Dice", columns, rows, decimals=3), out)
 
 
 def write_auc(explained: dict[str, dict[str, np.ndarray]], out: Path) -> None:
@@ -158,29 +158,11 @@ def write_auc(explained: dict[str, dict[str, np.ndarray]], out: Path) -> None:
             line_plot(curves, ("1 - specificity", "sensitivity"), diagonal=True).save(out / f"roc_{name}.png")
     columns = ("training", "method", "paper's AUC", "AUC", "AUC held out by patient", "glands of high risk",
                "correlation with the exact sum")  # fmt: skip
-    _write(Table("auc", "AUC of the worst 15 % Dice", columns, rows), out)
+    write_table(Table("auc", "AUC of the worst 15 % Dice", columns, rows), out)
     with (out / "scatter.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("training", "method", "patient", "dice", "first_component", "expected_dice"))
         writer.writerows(scatter)
-
-
-def _write(table: Table, out: Path) -> None:
-    (out / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
-    (out / f"{table.name}.md").write_text("\n".join(table.markdown()) + "\n", encoding="utf-8")
-
-
-def _tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(image)[None, None]
-
-
-def _reporter(name: str):
-    began = time.perf_counter()
-
-    def report(_stage: str, fraction: float) -> None:
-        print(f"{name}: {100 * fraction:.0f} % trained, {time.perf_counter() - began:.0f} s", flush=True)
-
-    return report
 
 
 if __name__ == "__main__":

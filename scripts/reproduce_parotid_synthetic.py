@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from ece_core.errors import ECEError
 from ece_core.evaluation.figure_table import Table
 from ece_core.explain import Patterns, fit_patterns
@@ -27,6 +26,7 @@ from ece_core.training.parotid.settings import load_settings
 from ece_core.training.parotid.synthetic import draw_head
 from ece_core.training.parotid.train import dices, probabilities, train_parotid
 from ece_core.training.parotid.unet import ParotidUNet
+from parotid_shared import as_input, reporter, write_table
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -78,9 +78,9 @@ def one_variation(config: dict[str, Any], variation: str, out: Path) -> dict[str
     """Train, ask, explain."""
     train, validation, test = heads(config, variation)
     began = time.perf_counter()
-    network = train_parotid(config, out / variation, train, config["epochs"], report=_reporter(variation))
+    network = train_parotid(config, out / variation, train, config["epochs"], report=reporter(variation))
     seconds = time.perf_counter() - began
-    patterns = fit_patterns(network, [_tensor(case.image) for case in train[: config["pattern_images"]]])
+    patterns = fit_patterns(network, [as_input(case.image) for case in train[: config["pattern_images"]]])
     heat, rows = [], []
     for number, case in enumerate(test[: config["mapped_cases"]]):
         head = draw_head(variation, config["seed"], sum(config["cases"][:2]) + number, config["edge"], config["noise"])
@@ -136,7 +136,7 @@ def _write_tables(config: dict[str, Any], out: Path) -> None:
         name, mean = figures["variation"], float(np.mean(figures["dice"]))
         rows.append((name, PAPER[name], middle, low, high, mean, len(figures["dice"])))
     columns = ("variation", "paper", "median Dice", "first quartile", "third quartile", "mean", "test heads")
-    _write(Table("dice", "Dice", columns, rows), out)
+    write_table(Table("dice", "Dice", columns, rows), out)
     rows = []
     for figures in found:
         for method, (words, _) in SEVEN.items():
@@ -144,12 +144,7 @@ def _write_tables(config: dict[str, Any], out: Path) -> None:
             shares = [float(np.mean([row[name] for row in own])) for name in REGIONS]
             rows.append((figures["variation"], words, *shares, float(np.mean([row["correlation"] for row in own]))))
     columns = ("variation", "method", *REGIONS, "correlation with the exact sum")
-    _write(Table("heat", "Where the heat lies", columns, rows), out)
-
-
-def _write(table: Table, out: Path) -> None:
-    (out / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
-    (out / f"{table.name}.md").write_text("\n".join(table.markdown()) + "\n", encoding="utf-8")
+    write_table(Table("heat", "Where the heat lies", columns, rows), out)
 
 
 def _montage(rows, network: ParotidUNet) -> Image.Image:
@@ -167,19 +162,6 @@ def _montage(rows, network: ParotidUNet) -> Image.Image:
             picture = Image.fromarray((np.clip(cell.astype(float), 0, 1) * 255).astype(np.uint8))
             canvas.paste(picture.resize((CELL - 2, CELL - 2), 0), (column * CELL, HEADING + row * CELL))
     return canvas
-
-
-def _tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(image)[None, None]
-
-
-def _reporter(name: str):
-    began = time.perf_counter()
-
-    def report(_stage: str, fraction: float) -> None:
-        print(f"{name}: {100 * fraction:.0f} % trained, {time.perf_counter() - began:.0f} s", flush=True)
-
-    return report
 
 
 if __name__ == "__main__":

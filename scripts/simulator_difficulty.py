@@ -105,8 +105,11 @@ def _metastases(rows: Sequence[dict]) -> Array:
     return np.array(found, float).reshape(-1, 8)
 
 
-def read(patients: Sequence[Array]) -> list[Array]:
-    """The patients with the reading of a logistic regression that was not fitted to that patient."""
+def read(patients: Sequence[Array], known: Sequence[int] = SEEN_BY_THE_READER) -> list[Array]:
+    """The patients with the reading, their last column, of a logistic regression that was not fitted to that patient.
+
+    ``known``: columns of what it knows, the short axis first. Column ENE is the truth.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -114,12 +117,12 @@ def read(patients: Sequence[Array]) -> list[Array]:
 
     rows = np.concatenate(patients)
     owner = np.repeat(np.arange(len(patients)), [len(patient) for patient in patients])
-    signs = rows[:, SEEN_BY_THE_READER].copy()
+    signs = rows[:, list(known)].copy()
     signs[:, 0] = np.log(signs[:, 0])
     reader = make_pipeline(StandardScaler(), LogisticRegression())
     folds = GroupKFold(FOLDS)
     readings = cross_val_predict(reader, signs, rows[:, ENE] > 0, groups=owner, cv=folds, method="predict_proba")
-    rows[:, READING] = readings[:, 1]
+    rows[:, -1] = readings[:, 1]
     return [rows[owner == number] for number in range(len(patients))]
 
 

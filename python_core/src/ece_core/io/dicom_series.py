@@ -217,7 +217,8 @@ def _spacing(files: Sequence[DicomFile]) -> tuple[float, float, float] | None:
         _, grid, _ = _in_order(files)
     except InputError:
         return None
-    assert isinstance(grid, np.ndarray)  # nothing was asked to be corrected
+    if not isinstance(grid, np.ndarray):  # positions to be corrected have no one spacing
+        return None
     i, j, k = np.linalg.norm(grid[:3, :3], axis=0)
     return (float(k), float(j), float(i))
 

@@ -1,0 +1,32 @@
+"""What both scripts that reproduce the parotid paper need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from ece_core.evaluation.figure_table import Table
+
+
+def write_table(table: Table, out: Path) -> None:
+    """As CSV and as Markdown."""
+    (out / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
+    (out / f"{table.name}.md").write_text("\n".join(table.markdown()) + "\n", encoding="utf-8")
+
+
+def as_input(image: np.ndarray) -> torch.Tensor:
+    """(1, 1, k, j, i)."""
+    return torch.from_numpy(image)[None, None]
+
+
+def reporter(name: str) -> Callable[[str, float], None]:
+    """Prints how far a training is."""
+    began = time.perf_counter()
+
+    def report(_stage: str, fraction: float) -> None:
+        print(f"{name}: {100 * fraction:.0f} % trained, {time.perf_counter() - began:.0f} s", flush=True)
+
+    return report
