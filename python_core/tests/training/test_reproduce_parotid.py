@@ -20,6 +20,7 @@ def run(name, monkeypatch, tmp_path, changes, *options):
     config = json.loads((ROOT / "configs" / f"{name}.json").read_text()) | TINY | changes
     (tmp_path / "config.json").write_text(json.dumps(config))
     script = ROOT / "scripts" / f"reproduce_{name}.py"
+    monkeypatch.syspath_prepend(str(script.parent))  # python puts it there when the script is called: parotid_shared
     spec = importlib.util.spec_from_file_location(script.stem, script)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
