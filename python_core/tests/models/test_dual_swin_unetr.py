@@ -33,6 +33,7 @@ def test_what_lies_outside_of_the_region_does_not_count():
     torch.testing.assert_close(mask_guided_pool(features, region), before, atol=2e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_each_head_alone_teaches_the_encoder_and_the_class_teaches_the_region():
     torch.manual_seed(0)
     network = DualSwinUNETR(**TINY).eval()

@@ -103,6 +103,7 @@ def test_contours_and_segmentation_are_the_instance_map(a_cohort):
     assert (labels[segments] == instances.array).all()
 
 
+@pytest.mark.slow
 def test_a_case_alone_is_the_same_file_by_file(a_cohort, small_scans, tmp_path):
     out, _, as_ = a_cohort
     alone = simulate_cohort(tmp_path / "alone", 2, SEED, "hard", as_, case=1, label_noise=0.5)

@@ -18,6 +18,7 @@ def heights(volume, box):
     return volume.to_lps(box[0])[2], volume.to_lps(np.array(box[1]) - 1)[2]
 
 
+@pytest.mark.slow
 def test_a_scan_from_chest_to_vertex_is_cut_to_the_neck(a_long_scan):
     low, high = heights(a_long_scan, neck_region(a_long_scan))
     assert -175 < low < -85
@@ -30,6 +31,7 @@ def test_a_scan_of_the_neck_alone_is_taken_whole_in_height(the_patient):
     assert (start[0], stop[0]) == (0, 28)
 
 
+@pytest.mark.slow
 def test_couch_and_head_rest_do_not_widen_the_region(a_long_scan, the_patient):
     bare = render(the_patient(3), neck_grid((90, 150, 150), SPACING, -190.0), Scanner(couch=False), 1).ct
     with_couch, without = neck_region(a_long_scan), neck_region(bare)

@@ -278,6 +278,7 @@ def test_the_same_seed_gives_the_same_insertion():
     assert (first == again).all() and (first != other).any()
 
 
+@pytest.mark.slow
 def test_it_works_in_a_simulated_scan_and_in_any_orientation(the_patient):
     patient = the_patient((56, 3))
     ct = render(patient, patch_grid(patient.lymph_nodes[0].center_lps, (40, 56, 56), (1.5, 1.2, 1.2)), Scanner()).ct

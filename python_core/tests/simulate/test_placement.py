@@ -44,6 +44,7 @@ def test_even_a_lymph_node_of_35_mm_finds_a_place():
     assert len(place_all(rng, anatomy, [large], LEVEL_PRIOR)) == 1
 
 
+@pytest.mark.slow
 def test_the_largest_find_a_place_because_it_is_looked_for_everywhere(monkeypatch):
     anatomy = sample_anatomy(np.random.default_rng((7, 53, 101)))  # a thin neck
     node = sample_lymph_node(np.random.default_rng(9), "ENE", DIFFICULTIES["easy"])
