@@ -1,5 +1,8 @@
 """Synthetic series in three orientations, and the tools of others that read what we write."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ece_core.geometry import Volume, affine_from
@@ -7,6 +10,8 @@ from ece_core.io import read_ct, write_ct_series
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from orientations import DIRECTIONS
 from other_readers import DCMQI, of_dcmqi, of_debian
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "python_core" / "tests" / "io"))  # dicom_variants
 
 SHAPE_KJI = (14, 40, 36)
 SPACING_MM = (2.5, 0.9, 0.8)

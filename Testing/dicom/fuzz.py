@@ -1,7 +1,7 @@
 """Inputs that nobody meant, and what is asked of each: a right volume or an `ECEError`, within 5 s and 2 GiB.
 
-What is right is read a second time, by pydicom alone: every slice of the volume must lie where its file says, and hold
-the HU that its file says.
+What is right is read a second time, by pydicom alone: every slice of the volume must lie where its file (of an
+enhanced CT: its frame) says, and hold the HU that it says.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from ece_core.errors import ECEError
@@ -39,6 +40,17 @@ KEYWORDS = {  # keyword -> value representation to write, whatever the standard 
     "SOPInstanceUID": "UI", "SeriesInstanceUID": "UI", "FrameOfReferenceUID": "UI", "AcquisitionNumber": "IS",
     "SpecificCharacterSet": "CS", "ImageType": "CS", "Modality": "CS", "RescaleType": "LO",
 }  # fmt: skip
+
+
+# Functional groups of an enhanced CT (PS3.3 C.7.6.16), and which of the elements above stand in them.
+GROUPS = {
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
+}
+SHARED, OF_EACH_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+STRUCTURE = ("removed", "emptied", "doubled", "in the other place", "moved by one")
 
 
 class Hang(Exception):
@@ -99,29 +111,62 @@ def _slow_machine() -> float:
 
 def assert_right(scan: Scan, folder: Path) -> None:
     """Each slice lies where its own file says, and holds its own HU."""
+    for k, told in enumerate(_told(scan, folder)):
+        first, last = told.corners
+        ours = scan.volume.to_lps([(k, 0, 0), (k, scan.volume.shape[1] - 1, scan.volume.shape[2] - 1)])
+        room = POSITION_MM + 0.02 * np.abs(last - first).max()  # directions of length 0.99 to 1.01 are taken
+        assert np.abs(ours - [first, last]).max() <= room, "wrong geometry"
+        _assert_hu(scan.volume.array[k], told)
+
+
+def _told(scan: Scan, folder: Path) -> list[SimpleNamespace]:
+    """What the file of each slice says, in the order of the volume."""
     files = _by_uid(folder)
-    if not scan.headers:
-        return  # frames of one object: their order was judged by the reader's own tests
-    for k, header in enumerate(scan.headers):
-        ds = files[str(header.SOPInstanceUID).strip()]
-        position = np.array([float(value) for value in ds.ImagePositionPatient])
-        axes = np.reshape([float(value) for value in ds.ImageOrientationPatient], (2, 3))
-        row_mm, column_mm = (float(value) for value in ds.PixelSpacing)
-        last = position + axes[0] * column_mm * (ds.Columns - 1) + axes[1] * row_mm * (ds.Rows - 1)
-        ours = scan.volume.to_lps([(k, 0, 0), (k, ds.Rows - 1, ds.Columns - 1)])
-        room = POSITION_MM + 0.02 * np.abs(last - position).max()  # directions of length 0.99 to 1.01 are taken
-        assert np.abs(ours - [position, last]).max() <= room, "wrong geometry"
-        _assert_hu(scan.volume.array[k], ds)
+    enhanced = [ds for ds in files.values() if OF_EACH_FRAME in ds]
+    if not enhanced:
+        return [_slice(files[str(header.SOPInstanceUID).strip()]) for header in scan.headers]
+    # Frames have no UID: the one that says it lies nearest, whose HU then decide.
+    frames = [frame for ds in enhanced for frame in _frames(ds)]
+    places = np.array([frame.corners[0] for frame in frames])
+    ours = scan.volume.to_lps([(k, 0, 0) for k in range(scan.volume.shape[0])])
+    return [frames[int(np.linalg.norm(places - place, axis=1).argmin())] for place in ours]
 
 
-def _assert_hu(ours: np.ndarray, ds: Dataset) -> None:
+def _slice(ds: Dataset) -> SimpleNamespace:
+    return SimpleNamespace(ds=ds, corners=_corners(ds, ds), rescale=(ds.RescaleSlope, ds.RescaleIntercept), frame=None)
+
+
+def _frames(ds: Dataset) -> list[SimpleNamespace]:
+    (shared,) = ds[SHARED].value or [Dataset()]
+    found = []
+    for number, own in enumerate(ds[OF_EACH_FRAME].value):
+        flat = Dataset()
+        for group in GROUPS:
+            for element in (own.get(group) or shared.get(group) or [Dataset()])[0]:
+                flat.add(element)
+        rescale = flat.get("RescaleSlope"), flat.get("RescaleIntercept")
+        found.append(SimpleNamespace(ds=ds, corners=_corners(flat, ds), rescale=rescale, frame=number))
+    return found
+
+
+def _corners(place: Dataset, ds: Dataset) -> np.ndarray:
+    """Centers of the first and the last voxel (PS3.3 C.7.6.2.1.1)."""
+    position = np.array([float(value) for value in place.ImagePositionPatient])
+    axes = np.reshape([float(value) for value in place.ImageOrientationPatient], (2, 3))
+    row_mm, column_mm = (float(value) for value in place.PixelSpacing)
+    return np.array([position, position + axes[0] * column_mm * (ds.Columns - 1) + axes[1] * row_mm * (ds.Rows - 1)])
+
+
+def _assert_hu(ours: np.ndarray, told: SimpleNamespace) -> None:
+    ds = told.ds
     if "HighBit" in ds and ds.HighBit != ds.BitsStored - 1:
         return  # pydicom does not look at it, and we do
     try:
-        stored = ds.pixel_array
+        stored = ds.pixel_array if told.frame is None else ds.pixel_array.reshape(-1, *ours.shape)[told.frame]
     except (*LIBRARY_ERRORS, UserWarning):
         return  # pydicom has no opinion (GDCM decoded it, or an odd bit depth)
-    hu = stored * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
+    slope, intercept = (float(value) for value in told.rescale)
+    hu = stored * slope + intercept
     least, most = np.iinfo(np.int16).min, np.iinfo(np.int16).max
     same = np.abs(np.clip(hu, AIR_HU, most) - np.clip(ours, least, most)) <= 1e-3 * np.maximum(1, np.abs(hu))
     assert (same | (ours == AIR_HU)).all(), "wrong HU"  # padding becomes air
@@ -160,19 +205,61 @@ def flip_bytes(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(damaged)
 
 
-def set_raw(path: Path, keyword: str, value: str | None) -> None:
-    """Write an element as no library would: the text as it is, or two bytes of a number; None deletes it."""
+def set_raw(path: Path, keyword: str, value: str | None, frame: int | None = None) -> None:
+    """Write an element as no library would: the text as it is, or two bytes of a number; None deletes it.
+
+    Of an enhanced CT what belongs to frames is written where it stands: of all of them, or of one.
+    """
+    with changed(path) as ds:
+        for place in _places(ds, keyword, frame):
+            if value is None:
+                place.pop(Tag(keyword), None)
+            elif KEYWORDS[keyword] == "US":
+                place[keyword] = _raw(keyword, "US", struct.pack("<H", _small(value)))
+            else:
+                text = value.encode("ascii", "replace")
+                place[keyword] = _raw(keyword, KEYWORDS[keyword], text + b" " * (len(text) % 2))
+
+
+@contextmanager
+def changed(path: Path) -> Iterator[Dataset]:
+    """A file as a dataset, written again when the block ends."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ds = dcmread(path)
-        if value is None:
-            ds.pop(Tag(keyword), None)
-        elif KEYWORDS[keyword] == "US":
-            ds[keyword] = _raw(keyword, "US", struct.pack("<H", _small(value)))
-        else:
-            text = value.encode("ascii", "replace")
-            ds[keyword] = _raw(keyword, KEYWORDS[keyword], text + b" " * (len(text) % 2))
+        yield ds
         dcmwrite(path, ds)
+
+
+def _places(ds: Dataset, keyword: str, frame: int | None) -> list[Dataset]:
+    """Where an element of a slice stands: in the file's dataset, or in functional groups."""
+    group = next((group for group, keywords in GROUPS.items() if keyword in keywords), None)
+    items = [*(ds.get(SHARED) or ()), *(ds.get(OF_EACH_FRAME) or ())]
+    found = [item[group].value[0] for item in items if group is not None and item.get(group)]
+    if not found:
+        return [ds]
+    return found if frame is None else [found[frame % len(found)]]
+
+
+def restructure(path: Path, group: str, how: str, frame: int | None = None) -> None:
+    """Functional groups of an enhanced CT as no scanner writes them. ``group``: of GROUPS, or one of the two lists."""
+    with changed(path) as ds:
+        frames = list(ds.get(OF_EACH_FRAME) or ())
+        if group in (SHARED, OF_EACH_FRAME):
+            holders = [ds]
+        else:
+            holders = [item for item in [*(ds.get(SHARED) or ()), *frames] if group in item]
+            holders = holders if frame is None or not holders else [holders[frame % len(holders)]]
+        for holder in holders:
+            items = list(holder.get(group) or ())
+            if how == "removed":
+                holder.pop(Tag(group), None)
+            elif how == "in the other place" and ds.get(SHARED) and frames:
+                setattr(frames[-1] if holder is ds[SHARED].value[0] else ds[SHARED].value[0], group, items)
+                holder.pop(Tag(group), None)
+            else:
+                kept = {"emptied": [], "doubled": [*items, *items], "moved by one": [*items[1:], *items[:1]]}
+                setattr(holder, group, kept.get(how, items))
 
 
 def _raw(keyword: str, vr: str, value: bytes):
