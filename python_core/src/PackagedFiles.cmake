@@ -278,11 +278,14 @@ set(ECE_CORE_SCRIPTS
   ece_core/privacy/owner_only.py
   ece_core/review/__init__.py
   ece_core/review/actions.py
+  ece_core/review/export_files.py
   ece_core/review/opinion.py
   ece_core/review/outline.py
   ece_core/review/outline_measures.py
   ece_core/review/outline_tools.py
+  ece_core/review/preflight.py
   ece_core/review/review_file.py
+  ece_core/review/reviewed_result.py
   ece_core/review/rows.py
   ece_core/review/session.py
   ece_core/review/slicer_status.py

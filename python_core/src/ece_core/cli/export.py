@@ -1,4 +1,7 @@
-"""`ece export RESULT --to csv,html,seg,sr,pm,rtstruct --out FOLDER`: files of a result for others."""
+"""`ece export RESULT --to csv,html,seg,sr,pm,rtstruct --out FOLDER`: files of a result for others.
+
+Where a reader has reviewed the result (`review.json`), what was accepted is exported, as it is outlined now.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,40 @@ import argparse
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ece_core.cli.arguments import add_json_argument
 from ece_core.cli.console import Console
 from ece_core.errors import InputError, RunError
 from ece_core.export.result import Result, read_result
+from ece_core.geometry import Array, Volume
+from ece_core.review import ACCEPTED, NOT_REJECTED, REVIEW_FILE, ReviewedResult, open_review, reviewed_result
 
 Writer = Callable[[Path], object]
 SEG_TYPES = ("binary", "labelmap")
+IGNORE = "ignore"  # --review: what the AI found, whatever a reader said of it
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A result, and how its DICOM objects are to be written."""
+    """A result, and how its DICOM objects are to be written. ``reviewed``: as the reader left it, else the AI's own."""
 
     folder: Path
     result: Result
     seg_type: str = SEG_TYPES[0]
     deflate: bool = False
+    reviewed: ReviewedResult | None = None
+    formats: tuple[str, ...] = ()
+
+    @property
+    def instances(self) -> Volume:
+        """(K, J, I) integers on the CT grid: the outlines of the result's lymph nodes."""
+        if self.reviewed is not None:
+            return self.reviewed.instances
+        from ece_core.export.seg_nrrd import read_seg_nrrd
+
+        return read_seg_nrrd(self.folder / "lymph_nodes.seg.nrrd")[0]
 
 
 def add_parser(commands) -> None:
@@ -43,13 +60,20 @@ def add_parser(commands) -> None:
         "--deflate", action="store_true",
         help="compress SEG and Parametric Maps as whole files; not every PACS reads that",
     )  # fmt: skip
+    parser.add_argument(
+        "--review", choices=(ACCEPTED, NOT_REJECTED, IGNORE), default=ACCEPTED,
+        help="which lymph nodes of a result that was reviewed in Slicer: those that the reader accepted (default), all "
+        "that were not rejected, or the AI's own as if nobody had looked",
+    )  # fmt: skip
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
 
 def run(asked: argparse.Namespace, console: Console) -> None:
     formats = read_formats(asked.to)
-    what = Asked(asked.result, read_result(asked.result), asked.seg_type, asked.deflate)
+    what = _asked(asked, formats)
+    if what.reviewed is not None:
+        console.say(f"Reviewed: {len(what.reviewed.rows)} of {what.reviewed.listed} lymph nodes ({asked.review}).")
     files = {name: SOURCES[name](what) for name in formats}  # all or nothing: what is not there, before any is written
     taken = [file for name in formats for file in files[name] if (asked.out / file).exists()]
     if taken:
@@ -71,12 +95,37 @@ def run(asked: argparse.Namespace, console: Console) -> None:
             console.say(f"{name}: {asked.out / file}")
 
 
+def _asked(asked: argparse.Namespace, formats: tuple[str, ...]) -> Asked:
+    """The result, with the reader's work where there is one."""
+    result = read_result(asked.result)
+    what = Asked(asked.result, result, asked.seg_type, asked.deflate, formats=formats)
+    if asked.review == IGNORE or not (asked.result / REVIEW_FILE).is_file():
+        return what
+    review = open_review(asked.result).review
+    if review.state.hidden:
+        raise InputError("The reader has not given a first opinion yet, so the findings are hidden.",
+                         f"Finish the review in Slicer, or export with --review {IGNORE}.")  # fmt: skip
+    reviewed = reviewed_result(result, review.state, _affine(result), asked.review)
+    if not reviewed.rows:
+        raise InputError(
+            "The result was reviewed, and no lymph node of it is to be exported.",
+            f"Accept those that are right in Slicer, or export with --review {NOT_REJECTED} or --review {IGNORE}.",
+        )
+    return replace(what, result=reviewed.result, reviewed=reviewed)
+
+
+def _affine(result: Result) -> Array:
+    from ece_core.export.dicom_source import source_grid
+
+    return source_grid(result).affine
+
+
 def read_formats(text: str) -> tuple[str, ...]:
     """`csv,html` as names of SOURCES."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names or not set(names) <= set(SOURCES):
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if not names or not names <= set(SOURCES):
         raise InputError("There is no such format to export to.", f"Choose from: {', '.join(SOURCES)}.")
-    return names
+    return tuple(name for name in SOURCES if name in names)  # the SEG before the SR that refers to it
 
 
 def _csv(asked: Asked) -> dict[str, Writer]:
@@ -86,6 +135,11 @@ def _csv(asked: Asked) -> dict[str, Writer]:
 
 
 def _html(asked: Asked) -> dict[str, Writer]:
+    if asked.reviewed is not None:
+        from ece_core.export.report import write_report
+
+        result, instances = replace(asked.result, heatmaps=()), asked.instances
+        return {"report.html": lambda file: write_report(file, result, instances, {}, None)}
     source = asked.folder / "report.html"
     return {"report.html": _copy(source, "The result has no report.", "Run the analysis again.")}
 
@@ -93,15 +147,13 @@ def _html(asked: Asked) -> dict[str, Writer]:
 def _seg(asked: Asked) -> dict[str, Writer]:
     problem = "The result has no DICOM SEG: its CT was not DICOM, or no lymph node was found."
     copy = _copy(asked.folder / "dicom" / "seg.dcm", problem, "Analyze the DICOM series to get one.")
-    if asked.seg_type == SEG_TYPES[0] and not asked.deflate:
+    if asked.seg_type == SEG_TYPES[0] and not asked.deflate and asked.reviewed is None:
         return {"seg.dcm": copy}
 
     from ece_core.export.dicom_seg import write_dicom_seg
     from ece_core.export.dicom_source import source_headers
-    from ece_core.export.seg_nrrd import read_seg_nrrd
 
-    headers = source_headers(asked.folder, asked.result)
-    instances, _ = read_seg_nrrd(asked.folder / "lymph_nodes.seg.nrrd")
+    headers, instances = source_headers(asked.folder, asked.result), asked.instances
     options = {"labelmap": asked.seg_type == "labelmap", "deflated": asked.deflate}
     nodes, models = asked.result.lymph_nodes, asked.result.models
     return {"seg.dcm": lambda file: write_dicom_seg(file, instances, nodes, headers, models, **options)}
@@ -109,7 +161,20 @@ def _seg(asked: Asked) -> dict[str, Writer]:
 
 def _sr(asked: Asked) -> dict[str, Writer]:
     problem = "The result has no DICOM SR: its CT was not DICOM."
+    if asked.reviewed is not None:
+        return {"sr.dcm": _reviewed_sr(asked)}
     return {"sr.dcm": _copy(asked.folder / "dicom" / "sr.dcm", problem, "Analyze the DICOM series to get one.")}
+
+
+def _reviewed_sr(asked: Asked) -> Writer:
+    from ece_core.export.dicom_source import source_headers
+    from ece_core.export.dicom_sr import write_dicom_sr
+
+    if "seg" not in asked.formats or asked.seg_type != SEG_TYPES[0]:
+        raise InputError("The SR of a reviewed result refers to its SEG.", "Export both: --to seg,sr (binary).")
+    headers = source_headers(asked.folder, asked.result)
+    nodes, models = asked.result.lymph_nodes, asked.result.models
+    return lambda file: write_dicom_sr(file, nodes, headers, models, file.with_name("seg.dcm"))
 
 
 def _pm(asked: Asked) -> dict[str, Writer]:
@@ -137,12 +202,10 @@ def _pm(asked: Asked) -> dict[str, Writer]:
 
 def _rtstruct(asked: Asked) -> dict[str, Writer]:
     from ece_core.export.dicom_source import source_headers
-    from ece_core.export.seg_nrrd import read_seg_nrrd
     from ece_core.export.terminology import segment_name
     from ece_core.io.rtstruct import write_rtstruct
 
-    headers = source_headers(asked.folder, asked.result)
-    instances, _ = read_seg_nrrd(asked.folder / "lymph_nodes.seg.nrrd")
+    headers, instances = source_headers(asked.folder, asked.result), asked.instances
     names = {node.label: segment_name(node) for node in asked.result.lymph_nodes}
     drawn = {node.label: node.source for node in asked.result.lymph_nodes}
     return {"rtstruct.dcm": lambda file: write_rtstruct(file, instances, names, headers, drawn=drawn)}

@@ -28,7 +28,7 @@ from ece_core.export.highdicom_volume import highdicom_volume
 from ece_core.export.terminology import OWN_SCHEME, Code, category_and_type, laterality, region, segment_name
 from ece_core.geometry import Volume
 from ece_core.io.strict_dicom import strict_dicom
-from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.lymph_node import OUT_OF_DATE, LymphNode
 
 SERIES_DESCRIPTION = f"Lymph nodes. {RESEARCH_USE_ONLY}"
 SEG_FILE = "dicom/seg.dcm"
@@ -333,6 +333,8 @@ def _sentence(lymph_node: LymphNode) -> str:
         parts.append(lymph_node.certainty)
     if lymph_node.status != "new":
         parts.append(f"{lymph_node.status} by the reader")
+    if OUT_OF_DATE in lymph_node.flags:
+        parts.append(OUT_OF_DATE)
     return f"{'; '.join(parts)}. {RESEARCH_USE_ONLY}"
 
 

@@ -7,6 +7,8 @@ agree with that, else nothing is written.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DSfloat
 
 from ece_core.errors import ECEError, InputError
-from ece_core.export.dicom_seg import PATIENT_GROUP, POSITION_TOLERANCE_MM, SERIES_NUMBER, TYPE_2
+from ece_core.export.dicom_seg import PATIENT_GROUP, POSITION_TOLERANCE_MM, SERIES_NUMBER, TYPE_2, check_grid
 from ece_core.export.result import Result
 from ece_core.geometry import Volume
 from ece_core.io.quiet import library_call
@@ -44,6 +46,32 @@ def source_headers(folder: Path, result: Result) -> list[Dataset]:
         grid = source_grid(result)
         headers = _headers(seg, grid)
         _check_frames(seg, headers)
+    return headers
+
+
+def headers_of_files(files: Sequence[Path | str], result: Result) -> list[Dataset]:
+    """Headers of the CT's own files, in the order of k of the result's grid.
+
+    Parameters
+    ----------
+    files
+        One per slice, in any order.
+
+    Raises
+    ------
+    InputError
+        They are not the series that was analyzed, or not on its grid.
+    """
+    grid = source_grid(result)
+    with library_call("A DICOM file of the scan cannot be read.", "Import the series into the DICOM database again."):
+        headers: list[Dataset] = [dcmread(file, stop_before_pixels=True) for file in files]
+        normal = grid.direction[:, 2]
+        headers.sort(key=lambda header: float(normal @ np.array(header.ImagePositionPatient, float)))
+        uid = str(headers[0].SeriesInstanceUID)
+    if hashlib.sha256(uid.encode()).hexdigest() != result.input.get("series_uid_sha256"):
+        raise InputError("The chosen volume is another series than the one that was analyzed.",
+                         "Choose the scan that was analyzed as input volume.")  # fmt: skip
+    check_grid(grid, headers)
     return headers
 
 

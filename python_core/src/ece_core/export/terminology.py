@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.lymph_node import OUT_OF_DATE, LymphNode
 
 
 class Code(NamedTuple):
@@ -54,6 +54,7 @@ CERTAINTY = Code("LN-SURE", OWN_SCHEME, "Certainty of the lymph node class")
 SURE = Code("SURE", OWN_SCHEME, "One class fits")
 NOT_SURE = Code("NOT-SURE", OWN_SCHEME, "Not sure: several classes fit, or none")
 NOT_EVALUABLE = Code("NOT-EVAL", OWN_SCHEME, "Extranodal extension not evaluable")
+EDITED = Code("EDITED", OWN_SCHEME, "Outline edited since, class out of date")
 REVIEW = Code("LN-REVIEW", OWN_SCHEME, "Status of the review")
 STATUSES = {
     "new": Code("NEW", OWN_SCHEME, "Not reviewed"),
@@ -104,7 +105,9 @@ def own_level(level: str) -> Code:
 def evaluations(lymph_node: LymphNode) -> list[tuple[Code, Code]]:
     """What was judged without a number: class, certainty, the reader's status, contour quality."""
     rows = [(LYMPH_NODE_CLASS, CLASSES[lymph_node.class_name])]
-    if lymph_node.not_evaluable:
+    if OUT_OF_DATE in lymph_node.flags:
+        rows.append((CERTAINTY, EDITED))
+    elif lymph_node.not_evaluable:
         rows.append((CERTAINTY, NOT_EVALUABLE))
     elif lymph_node.class_set is not None:
         rows.append((CERTAINTY, SURE if set(lymph_node.class_set) == {lymph_node.class_name} else NOT_SURE))

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field, fields
 
 from ece_core.classes import CLASS_COLORS, CLASS_NAMES, CLASS_TITLES
 
-__all__ = ["CLASS_COLORS", "CLASS_NAMES", "CLASS_TITLES", "LymphNode"]
+__all__ = ["CLASS_COLORS", "CLASS_NAMES", "CLASS_TITLES", "OUT_OF_DATE", "LymphNode"]
+
+OUT_OF_DATE = "edited, ECE out of date"  # what a row says, and the flag that every export carries
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,36 @@
 """The reader's work on one result, the same for Slicer and the browser: no Qt, no MRML, no torch.
 
 `state` holds what is, `actions` what a reader can do, `session` does it with undo, redo and a log, `rows` says what
-the table shows, `text` and `review_file` keep it. The AI's own output is never overwritten.
+the table shows, `text` and `review_file` keep it, `preflight` and `export_files` give it
+to others. The AI's own output is never overwritten.
 """
 
+from ece_core.lymph_nodes.lymph_node import OUT_OF_DATE
+from ece_core.review.export_files import FILES, Exported, export_review
 from ece_core.review.opinion import CERTAINTIES, VERDICTS, Opinion
 from ece_core.review.outline import Outline, outlines_of
+from ece_core.review.preflight import FORMATS, Check, ExportPlan, files_source, folder_source, plan_export
 from ece_core.review.review_file import REVIEW_FILE, ReviewFile, SavedReview, open_review
+from ece_core.review.reviewed_result import ACCEPTED, CHOICES, NOT_REJECTED, ReviewedResult, reviewed_result
 from ece_core.review.rows import Filter, is_suspicious, listed, suspicious_beside
 from ece_core.review.session import Event, Review, new_review
-from ece_core.review.state import OUT_OF_DATE, ReviewedLymphNode, ReviewState
+from ece_core.review.state import ReviewedLymphNode, ReviewState
 from ece_core.review.text import from_text, start_or_resume, to_text
 
 __all__ = [
+    "ACCEPTED",
     "CERTAINTIES",
+    "CHOICES",
+    "FILES",
+    "FORMATS",
+    "NOT_REJECTED",
     "OUT_OF_DATE",
     "REVIEW_FILE",
     "VERDICTS",
+    "Check",
     "Event",
+    "ExportPlan",
+    "Exported",
     "Filter",
     "Opinion",
     "Outline",
@@ -25,13 +38,19 @@ __all__ = [
     "ReviewFile",
     "ReviewState",
     "ReviewedLymphNode",
+    "ReviewedResult",
     "SavedReview",
+    "export_review",
+    "files_source",
+    "folder_source",
     "from_text",
     "is_suspicious",
     "listed",
     "new_review",
     "open_review",
     "outlines_of",
+    "plan_export",
+    "reviewed_result",
     "start_or_resume",
     "suspicious_beside",
     "to_text",

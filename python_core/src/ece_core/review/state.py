@@ -8,11 +8,9 @@ import numpy as np
 
 from ece_core.errors import InputError
 from ece_core.geometry import Volume
-from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.lymph_nodes.lymph_node import OUT_OF_DATE, LymphNode
 from ece_core.review.opinion import Opinion
 from ece_core.review.outline import Outline
-
-OUT_OF_DATE = "edited, ECE out of date"  # what a row says, and the flag that every export carries
 
 
 @dataclass(frozen=True)
