@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import highdicom as hd
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.sr.codedict import codes
 
 from ece_core import RESEARCH_USE_ONLY, __version__
@@ -80,7 +80,8 @@ def write_dicom_sr(
         try:
             first, _ = usable_headers(headers[:1], "dicom/sr.dcm")
             sources = [*first, *(_reference(header) for header in headers[1:])]
-            report = build_dicom_sr(lymph_nodes, sources, models, None if seg is None else hd.seg.segread(seg))
+            outlines = None if seg is None else dcmread(seg, stop_before_pixels=True)
+            report = build_dicom_sr(lymph_nodes, sources, models, outlines)
             report.save_as(os.fspath(path), enforce_file_format=True)
         except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError) as error:
             raise InputError(
@@ -101,20 +102,21 @@ def build_dicom_sr(
     lymph_nodes: Sequence[LymphNode],
     headers: Sequence[Dataset],
     models: Sequence[Mapping[str, Any]],
-    seg: hd.seg.Segmentation | None,
+    seg: Dataset | None,
 ) -> hd.sr.Comprehensive3DSR:
     """The SR object, not yet written. The first header as ``usable_headers`` gives it; of the others the UIDs."""
     if seg is None:
         groups: list[Any] = [_nothing_found(headers)]
     else:
+        drawn_on = _drawn_on(seg)
         groups = [
-            _group(lymph_node, seg, number, str(headers[0].SeriesInstanceUID), models)
+            _group(lymph_node, _segment(seg, number, drawn_on[number]), str(headers[0].SeriesInstanceUID), models)
             for number, lymph_node in enumerate(lymph_nodes, start=1)
         ]
     content = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=_device()),
         procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
-        imaging_measurements=groups,
+        imaging_measurements=groups[:1],
         title=codes.DCM.ImagingMeasurementReport,
         referenced_images=headers[:1],
     )
@@ -140,8 +142,19 @@ def build_dicom_sr(
         is_final=False,  # preliminary, and nobody has verified it: a radiologist's signature is none of ours to give
         is_verified=False,
     )
+    _append(report, groups[1:])
     report.CodingSchemeIdentificationSequence = [*report.get("CodingSchemeIdentificationSequence", []), own_scheme()]
     return report
+
+
+def _append(report: hd.sr.Comprehensive3DSR, groups: Sequence[Any]) -> None:
+    """More measurement groups. Highdicom copies the content that it is given and searches it for evidence, slice by
+    slice: half of the time of a report, for what has been in the evidence anyhow."""
+    (measurements,) = (
+        item for item in report.ContentSequence if item.ConceptNameCodeSequence[0] == codes.DCM.ImagingMeasurements
+    )
+    for group in groups:
+        measurements.ContentSequence.append(group[0])
 
 
 def _device() -> hd.sr.ObserverContext:
@@ -155,7 +168,7 @@ def _device() -> hd.sr.ObserverContext:
 
 
 def _group(
-    lymph_node: LymphNode, seg: hd.seg.Segmentation, number: int, series_uid: str, models: Sequence[Mapping[str, Any]]
+    lymph_node: LymphNode, segment: hd.sr.ReferencedSegment, series_uid: str, models: Sequence[Mapping[str, Any]]
 ) -> hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
     category, kind = terms.category_and_type(lymph_node)
     side = terms.laterality(lymph_node)
@@ -164,7 +177,7 @@ def _group(
         tracking_identifier=hd.sr.TrackingIdentifier(
             uid=tracking_uid(series_uid, lymph_node.id), identifier=lymph_node.id
         ),
-        referenced_segment=_referenced_segment(seg, number),
+        referenced_segment=segment,
         finding_category=concept(category),
         finding_type=concept(kind),
         finding_sites=[
@@ -183,13 +196,31 @@ def _group(
     )
 
 
-def _referenced_segment(seg: hd.seg.Segmentation, number: int) -> hd.sr.ReferencedSegment:
-    """highdicom looks in each frame for its segment; where there is one only, the SEG says so once for all frames."""
+def _drawn_on(seg: Dataset) -> dict[int, list[Dataset]]:
+    """Segment number -> the slices that its frames were drawn on, each an item of Source Image Sequence. Read once:
+    highdicom goes through all frames for each segment."""
     shared = seg.SharedFunctionalGroupsSequence[0]
-    if "SegmentIdentificationSequence" in shared:
-        for frame in seg.PerFrameFunctionalGroupsSequence:  # in memory: the file stays as it is
-            frame.SegmentIdentificationSequence = shared.SegmentIdentificationSequence
-    return hd.sr.ReferencedSegment.from_segmentation(seg, number)
+    found: dict[int, dict[str, Dataset]] = {}
+    for frame in seg.PerFrameFunctionalGroupsSequence:
+        # Where there is one segment only, the SEG says so once for all frames.
+        segment = (frame if "SegmentIdentificationSequence" in frame else shared).SegmentIdentificationSequence[0]
+        images = found.setdefault(int(segment.ReferencedSegmentNumber), {})
+        for derivation in frame.DerivationImageSequence:
+            for image in derivation.SourceImageSequence:
+                images.setdefault(str(image.ReferencedSOPInstanceUID), image)
+    return {number: list(images.values()) for number, images in found.items()}
+
+
+def _segment(seg: Dataset, number: int, images: Sequence[Dataset]) -> hd.sr.ReferencedSegment:
+    return hd.sr.ReferencedSegment(
+        sop_class_uid=seg.SOPClassUID,
+        sop_instance_uid=seg.SOPInstanceUID,
+        segment_number=number,
+        source_images=[
+            hd.sr.SourceImageForSegmentation(image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID)
+            for image in images
+        ],
+    )
 
 
 def _measurements(lymph_node: LymphNode, models: Sequence[Mapping[str, Any]]) -> list[hd.sr.Measurement]:
