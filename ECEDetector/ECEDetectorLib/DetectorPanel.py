@@ -10,6 +10,7 @@ from LymphNodeSegLib.CorePackage import problemAndFix
 from slicer.i18n import tr as _
 
 from .DetectorParameters import DetectorParameters
+from .ExportPart import ExportPart
 from .ReviewPart import ReviewPart
 from .widgets import setEnabled
 
@@ -27,7 +28,7 @@ class DetectorPanel(AnalysisPanel):
 
     def __init__(self, ui, client, dependencies=None) -> None:
         self.nodes = None  # ece_core.scene.ResultNodes of the result that is shown
-        self.reviewPart = None
+        self.reviewPart = self.exportPart = None
         super().__init__(ui, client, dependencies)
 
     def applyText(self) -> str:
@@ -59,12 +60,14 @@ class DetectorPanel(AnalysisPanel):
         return self.reviewPart.table
 
     def cleanup(self) -> None:
+        self.exportPart.close()
         self.reviewPart.close()
         super().cleanup()
 
     def connectWidgets(self) -> None:
         super().connectWidgets()
         self.reviewPart = ReviewPart(self, self._onFindingsShown)
+        self.exportPart = ExportPart(self)
         self.ui.readFirstCheckBox.connect("toggled(bool)", self.onOptionChanged)
         self.ui.computeHeatmapButton.connect("clicked()", self.onComputeHeatmap)
         self.ui.gradCamCheckBox.connect("toggled(bool)", self.onOptionChanged)

@@ -410,6 +410,8 @@ class ReviewPart:
         for widget in (ui.filterLineEdit, ui.statusFilterComboBox, ui.probabilityFilterSpinBox):
             widget.enabled = not reason
         self._refreshLabel()
+        if self.panel.exportPart is not None:
+            self.panel.exportPart.refresh()
 
     def _reason(self) -> str:
         """Why nothing can be done with lymph nodes now; empty: something can."""

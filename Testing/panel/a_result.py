@@ -97,3 +97,37 @@ def write(folder: Path) -> Path:
         write_result(partial, result, Volume(instances, affine_lps()),
                      {method: Volume(heatmap, affine_lps()) for method in methods}, ct)
     return folder
+
+
+def writeDicom(base: Path) -> Path:
+    """`series`: the phantom as DICOM files; `result`: the result folder of an analysis of them."""
+    from dataclasses import replace
+
+    from ece_core.export.result import read_result
+    from ece_core.export.result_folder import read_heatmaps, write_result
+    from ece_core.export.seg_nrrd import read_seg_nrrd
+    from ece_core.geometry import Volume
+    from ece_core.io import read_ct, write_ct_series
+
+    ct = Volume(ct_array(), affine_lps())
+    write_ct_series(ct, base / "series", seed=7)
+    scan = read_ct(base / "series")
+    plain = write(base / "plain")
+    result = read_result(plain)
+    facts = {**result.input, "format": "dicom", "series_uid_sha256": scan.series_uid_sha256}
+    model = {"name": "lymph_node_unet", "version": "1.0.0", "task": "lymph_node_segmentation", "sha256": "a" * 64}
+    (base / "result").mkdir()
+    write_result(base / "result", replace(result, input=facts, models=(model,)),
+                 read_seg_nrrd(plain / "lymph_nodes.seg.nrrd")[0], read_heatmaps(plain, result), ct, scan.headers)
+    return base
+
+
+def fillDatabase(base: Path, volumeNode) -> None:
+    """Slicer's DICOM database holds the series, and the volume was loaded from there."""
+    import pydicom
+    import slicer
+
+    slicer.dicomDatabase.isOpen = True
+    for file in sorted((base / "series").rglob("*.dcm")):
+        slicer.dicomDatabase.files[str(pydicom.dcmread(file).SOPInstanceUID)] = str(file)
+    volumeNode.SetAttribute("DICOM.instanceUIDs", " ".join(slicer.dicomDatabase.files))

@@ -6,6 +6,7 @@ front of a fake worker and a phantom: how the widgets look is this machine's, wh
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -101,6 +102,36 @@ def review_states(worker, result: Path, out: Path) -> None:
     widget.cleanup()
 
 
+def export_states(worker, result: Path, out: Path, folder: Path) -> None:
+    """The list before the export, of a scan out of the DICOM database and of one that was not DICOM."""
+    import a_result
+    import slicer
+
+    base = a_result.writeDicom(folder / "dicom")
+    for name, saved in (("ECEDetector_export", base / "result"), ("ECEDetector_export_not_dicom", result)):
+        slicer.mrmlScene.Clear()
+        volumeNode = a_result.addVolume()
+        if saved != result:
+            a_result.fillDatabase(base, volumeNode)
+        widget = panel_host.openModule("ECEDetector", worker.makeProcess)
+        panel = widget.panel
+        panel.enter()
+        shutil.copytree(saved, folder / name)
+        panel.openResult(str(folder / name))
+        panel_host.processEvents()
+        panel_host.clickRow(panel.ui.lymphNodeTable, 0)
+        panel_host.press(panel.ui.lymphNodeTable, "a")
+        erase(panel, "LN2", slices=2)
+        panel.reviewPart.takeEdits()
+        panel_host.click(panel.ui.exportButton)
+        dialog = panel.exportPart.dialog
+        dialog.ui.folderPathLineEdit.currentPath = "/home/reader/Documents/ECEDetector exports"
+        panel_host.processEvents()
+        dialog.widget.grab().save(str(out / f"{name}.png"))
+        print(out / f"{name}.png")
+        widget.cleanup()
+
+
 def erase(panel, name: str, slices: int) -> None:
     """As the Segment Editor's eraser does: the lowest slices of one segment."""
     import numpy as np
@@ -141,6 +172,7 @@ def main(out: Path) -> None:
         detector_states(worker, result, out)
         review_states(worker, result, out)
         segmenter_states(worker, out)
+        export_states(worker, result, out, folder)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Signatures as in Slicer's Base/Python/slicer; each part does only what a test lo
 
 from __future__ import annotations
 
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -21,7 +22,9 @@ def install(temporary: Path) -> None:
     for folder in (slicer.app.temporaryPath, slicer.app.defaultScenePath):
         Path(folder).mkdir(exist_ok=True)
     slicer.app.testingEnabled = lambda: False
-    slicer.dicomDatabase = DicomDatabase()
+    slicer.dicomDatabase = DicomDatabase(temporary)
+    utils = module("DICOMLib.DICOMUtils", importDicom=importDicom)
+    module("DICOMLib", DICOMUtils=utils)
     slicer.i18n = module("slicer.i18n", tr=lambda text: text, translate=lambda context, text: text)
     slicer.packaging = Packaging()
     slicer.ScriptedLoadableModule = module(
@@ -40,13 +43,26 @@ def module(name: str, **content: object) -> types.ModuleType:
 
 
 class DicomDatabase:
-    """`slicer.dicomDatabase`: the file of an instance."""
+    """`slicer.dicomDatabase`: the file of an instance. Opened when the module DICOM is; `full`: it takes no file."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.files: dict[str, str] = {}
+        self.folder, self.isOpen, self.full = folder, False, False
 
     def fileForInstance(self, uid: str) -> str:
         return self.files.get(uid, "")
+
+
+def importDicom(dicomDataDir, dicomDatabase=None, copyFiles=False) -> bool:
+    """`DICOMLib.DICOMUtils.importDicom`: copies the DICOM files of a folder, and passes over all others."""
+    from pydicom import dcmread
+
+    database = dicomDatabase or slicer.dicomDatabase
+    for file in sorted(Path(dicomDataDir).glob("*.dcm")):
+        uid = str(dcmread(file, stop_before_pixels=True).SOPInstanceUID)
+        if not database.full:
+            database.files[uid] = shutil.copy(file, database.folder / f"{uid}.dcm") if copyFiles else str(file)
+    return True
 
 
 class Packaging:

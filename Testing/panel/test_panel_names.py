@@ -17,13 +17,18 @@ SHARED = "LymphNodeSegLib"
 ADDED_IN_PYTHON = {"testingEnabled"}
 
 
-def widgetsOf(module: str) -> dict[str, str]:
-    """Class by object name, of a module's .ui file."""
-    tree = ElementTree.parse(REPOSITORY / module / "Resources" / "UI" / f"{module}.ui")
-    return {widget.get("name"): widget.get("class") for widget in tree.iter("widget")}
+UI_FILES = {path.stem: path for module in MODULES for path in (REPOSITORY / module / "Resources" / "UI").glob("*.ui")}
+
+
+def widgetsOf(name: str) -> dict[str, str]:
+    """Class by object name, of the .ui file of a module or a dialog."""
+    return {widget.get("name"): widget.get("class") for widget in ElementTree.parse(UI_FILES[name]).iter("widget")}
 
 
 def modulesOf(source: Path) -> tuple[str, ...]:
+    """Whose widgets a file sees: a dialog's own .ui file is called as it is."""
+    if source.stem in UI_FILES and source.stem not in MODULES:
+        return (source.stem,)
     if source.parent.name == SHARED and source.stem != "LymphNodeSegPanel":
         return MODULES
     return (source.relative_to(REPOSITORY).parts[0],)
@@ -101,10 +106,9 @@ def test_every_node_selector_is_connected_to_the_scene(module):
     assert selectors and selectors == connected
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_property_in_the_ui_file_exists(module):
-    tree = ElementTree.parse(REPOSITORY / module / "Resources" / "UI" / f"{module}.ui")
-    for widget in tree.iter("widget"):
+@pytest.mark.parametrize("name", UI_FILES)
+def test_every_property_in_the_ui_file_exists(name):
+    for widget in ElementTree.parse(UI_FILES[name]).iter("widget"):
         for prop in widget.findall("property"):
             assert isOffered(widget.get("class"), prop.get("name")), (widget.get("name"), prop.get("name"))
 

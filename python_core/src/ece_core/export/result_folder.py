@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 
 from ece_core.errors import ECEError, InputError, RunError
 from ece_core.export.lymph_nodes_csv import write_lymph_nodes_csv
@@ -24,6 +23,7 @@ from ece_core.export.seg_nrrd import write_seg_nrrd
 from ece_core.geometry import Volume
 
 if TYPE_CHECKING:
+    import psutil
     from pydicom import Dataset
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -252,6 +252,10 @@ def _partial_prefix(out: Path) -> str:
 
 
 def _this_process() -> str:
+    try:
+        import psutil
+    except ImportError:  # it comes with the packages of the analysis; a review is exported without them
+        return f"{os.getpid()}-unknown"
     return f"{os.getpid()}-{_started(psutil.Process())}"
 
 
@@ -266,6 +270,10 @@ def _is_alive(name: str) -> bool:
     started = rest.partition("-")[0]
     if not (pid.isdecimal() and started.isdecimal()):
         return True  # not one of ours: not ours to remove
+    try:
+        import psutil
+    except ImportError:  # nobody can tell
+        return True
     try:
         process = psutil.Process(int(pid))
         # A minute: the clock may have been set meanwhile, and no number is used again that soon.

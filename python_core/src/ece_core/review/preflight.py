@@ -172,5 +172,6 @@ def _out_of_date(reviewed: ReviewedResult) -> Check | None:
     ids = reviewed.out_of_date
     if not ids:
         return None
-    return Check("Edited", WARNING, f"Edited, ECE out of date: {', '.join(ids)}. Exported without an ECE probability, "
-                 "and flagged.", "Re-classify them first to export one.")  # fmt: skip
+    return Check("Edited", WARNING,
+                 f"ECE out of date in {', '.join(ids)}: exported without an ECE probability, and flagged.",
+                 "Re-classify them first to export one.")  # fmt: skip
