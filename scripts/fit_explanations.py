@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--patients", type=int, default=12)
     parser.add_argument("--seed", type=int, default=6)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="save there instead of beside the weights")
     parser.add_argument("--layers", nargs="*", help="of HR-CAM (default: the classifier's maps at every resolution)")
     asked = parser.parse_args()
     bundle = load_bundle(asked.bundle)
@@ -51,7 +52,9 @@ def main() -> None:
     settings = Settings(patterns=patterns, hr_cam=top)
     for method in ("pattern-signal", "pattern-attribution", "hr-cam"):  # a map that cannot be made is not saved
         explain(bundle.network, images[0], 2, method, settings)
-    print("wrote", patterns.save(asked.bundle).name, "and", top.save(asked.bundle).name)
+    folder = asked.out or asked.bundle
+    folder.mkdir(parents=True, exist_ok=True)
+    print("wrote", patterns.save(folder).name, "and", top.save(folder).name)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,8 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/hr_cam.py
   ece_core/explain/integrated_gradients.py
   ece_core/explain/layer.py
+  ece_core/explain/local_gradient.py
+  ece_core/explain/local_tensor.py
   ece_core/explain/lrp.py
   ece_core/explain/lymph_node.py
   ece_core/explain/lymph_node_repair.py
@@ -109,6 +111,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/target.py
   ece_core/explain/trace.py
   ece_core/explain/voxel_grad_cam.py
+  ece_core/explain/voxel_maps.py
   ece_core/explain/weighted.py
   ece_core/export/__init__.py
   ece_core/export/allow_list.py

@@ -66,9 +66,13 @@ def cam_of(activation: Tensor, logits: Tensor, seed: Tensor, size: torch.Size) -
     NotExplainableError
         The logits do not depend on the activation.
     """
-    gradient = gradient_at(activation, logits, seed)
+    return cam_from(activation.detach(), gradient_at(activation, logits, seed), size)
+
+
+def cam_from(maps: Tensor, gradient: Tensor, size: torch.Size) -> Tensor:
+    """Grad-CAM from a layer's maps and the score's gradient at them, both (n, channels, k', j', i')."""
     weights = gradient.mean(dim=over_voxels(gradient), keepdim=True)
-    cam = (weights * activation.detach()).sum(dim=1, keepdim=True).relu()
+    cam = (weights * maps).sum(dim=1, keepdim=True).relu()
     return finite(on_grid(cam, size))
 
 

@@ -109,7 +109,7 @@ def _trained(features: Tensor, truth: Tensor, classes: int, steps: int) -> tuple
             optimizer.zero_grad()
             value = functional.cross_entropy(features @ weight.T + bias, truth) + _DECAY * (weight**2).sum()
             value.backward()
-            return float(value)
+            return float(value.detach())
 
         optimizer.step(loss)
     return weight.detach(), bias.detach()

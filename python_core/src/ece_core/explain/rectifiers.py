@@ -113,18 +113,23 @@ def find_rectifiers(
 @contextmanager
 def guided(rectifiers: list[Node]) -> Iterator[None]:
     """While this is open, gradients that enter a rectifier from above lose their negative part."""
+    warn_of_extension(rectifiers)
+    with ExitStack() as hooks:
+        for node in rectifiers:
+            hooks.callback(node.register_prehook(partial(_positive_part, node)).remove)
+        yield
+
+
+def warn_of_extension(rectifiers: list[Node]) -> None:
+    """Say so where guided backpropagation has to be extended to other rectifiers than ReLU."""
     extended = sorted({operation_name(node) for node in rectifiers if not _is_plain_relu(node)})
     if extended:
         warnings.warn(
             f"Guided backpropagation is defined for ReLU; for {', '.join(extended)} the extension "
             "positive gradient times local derivative is used.",
             GuidedExtensionWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    with ExitStack() as hooks:
-        for node in rectifiers:
-            hooks.callback(node.register_prehook(partial(_positive_part, node)).remove)
-        yield
 
 
 @contextmanager
@@ -136,13 +141,24 @@ def deconvolved(rectifiers: list[Node]) -> Iterator[None]:
     NotExplainableError
         One of them is no plain ReLU: the transposed network is then not defined.
     """
-    others = sorted({operation_name(node) for node in rectifiers if not _is_plain_relu(node)})
-    if others:
-        raise NotExplainableError(f"DeConvNet does not apply: it is defined for ReLU, not for {others[0]}.", _FIX)
+    check_plain(rectifiers)
     with ExitStack() as hooks:
         for node in rectifiers:
             hooks.callback(node.register_hook(_positive_of_above).remove)
         yield
+
+
+def check_plain(rectifiers: list[Node]) -> None:
+    """Refuse rectifiers other than ReLU.
+
+    Raises
+    ------
+    NotExplainableError
+        The transposed network is not defined for them.
+    """
+    others = sorted({operation_name(node) for node in rectifiers if not _is_plain_relu(node)})
+    if others:
+        raise NotExplainableError(f"DeConvNet does not apply: it is defined for ReLU, not for {others[0]}.", _FIX)
 
 
 def _positive_of_above(

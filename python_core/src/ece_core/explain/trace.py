@@ -95,6 +95,15 @@ class Trace:
     def operations(self) -> list[fx.Node]:
         return [node for node in self.graph.nodes if node.op == "call_function"]
 
+    @property
+    def image(self) -> fx.Node:
+        return next(node for node in self.graph.nodes if node.op == "placeholder")
+
+    @property
+    def output(self) -> fx.Node:
+        """The operation that gives the logits."""
+        return next(node for node in self.graph.nodes if node.op == "output").args[0]  # type: ignore[return-value]
+
     def run(self, x: Tensor, rule: Rule = plainly) -> dict[fx.Node, Any]:
         """The value of every node, each operation run as ``rule`` says."""
         values: dict[fx.Node, Any] = {}
@@ -109,7 +118,7 @@ class Trace:
 
     def logits(self, values: dict[fx.Node, Any]) -> Tensor:
         """The network's output among the values."""
-        return values[_output_of(self.graph)]
+        return values[self.output]
 
     def after(self, node: fx.Node, values: dict[fx.Node, Any]) -> Callable[[Tensor], Tensor]:
         """The logits as a function of what ``node`` gives; whatever does not depend on it is taken from ``values``."""
@@ -119,7 +128,7 @@ class Trace:
             if downstream & set(other.all_input_nodes):
                 downstream.add(other)
                 later.append(other)
-        output = _output_of(self.graph)
+        output = self.output
 
         def logits(maps: Tensor) -> Tensor:
             mine = {**values, node: maps}
@@ -148,10 +157,6 @@ def name_of(node: fx.Node) -> str:
 
 def _in_order(node: fx.Node) -> list[fx.Node]:
     return [value for value in tree_flatten((node.args, node.kwargs))[0] if isinstance(value, fx.Node)]
-
-
-def _output_of(graph: fx.Graph) -> fx.Node:
-    return next(node for node in graph.nodes if node.op == "output").args[0]
 
 
 def traced(network: nn.Module, x: Tensor, layers: Sequence[nn.Module] = ()) -> Trace:
