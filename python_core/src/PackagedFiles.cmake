@@ -108,6 +108,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/settings.py
   ece_core/explain/smooth_grad.py
   ece_core/explain/stored_tensors.py
+  ece_core/explain/tangent.py
   ece_core/explain/target.py
   ece_core/explain/trace.py
   ece_core/explain/voxel_grad_cam.py

@@ -11,9 +11,11 @@ from ece_core.explain.layer import watched
 from ece_core.explain.local_gradient import LocalGradient
 from ece_core.explain.local_tensor import Local
 from ece_core.explain.methods import METHODS
+from ece_core.explain.tangent import Tangents
 from ece_core.explain.trace import traced
 from small_networks import seeded, voxels
 from torch import nn
+from torch.autograd import forward_ad
 from torch.nn import functional
 from torch.testing import assert_close
 
@@ -125,6 +127,25 @@ def test_cropped_is_whole(name, largest):
         moved.append(bool(expected.any() and at_layer.any()))
     assert any(moved)
     assert (max(largest) < 16**3) == (name not in WHOLE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["first", "deep", "join"])
+@pytest.mark.parametrize("name", PARTS)
+def test_changes_alone_go_forward_as_torch_takes_them_with_the_values(name, layer):
+    network = a_network(name)
+    module = getattr(network, layer)
+    trace = traced(network, X, [module])
+    node = trace.layers[module]
+    with torch.no_grad():
+        values = trace.run(X)
+        tangents, behind = Tangents(trace, values, node), trace.after(node, values)
+        for seed in (1, 2):
+            change = voxels(*values[node].shape, seed=seed)
+            with forward_ad.dual_level():
+                expected = forward_ad.unpack_dual(behind(forward_ad.make_dual(values[node], change))).tangent.clone()
+            assert_close(tangents.of(change), expected, rtol=1e-9, atol=1e-12)
+            assert expected.any()
 
 
 def one_by_one(method, network, x, mask, settings):

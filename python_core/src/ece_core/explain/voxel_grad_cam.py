@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, fx, nn
-from torch.autograd import forward_ad
 
 from ece_core.explain.accumulation import Accumulated, each_voxel
 from ece_core.explain.class_activation import averaged
-from ece_core.explain.engine import finite, gradients_possible, on_grid, over_voxels
+from ece_core.explain.engine import finite, on_grid, over_voxels
 from ece_core.explain.layer import chosen_layers
+from ece_core.explain.local_gradient import LocalGradient
 from ece_core.explain.settings import Settings
+from ece_core.explain.tangent import Tangents
 from ece_core.explain.target import Voxels
 from ece_core.explain.trace import Trace, traced
 
@@ -42,33 +43,25 @@ def accumulated_grad_cam(network: nn.Module, x: Tensor, voxels: Voxels, settings
 
 def voxel_weights(trace: Trace, node: fx.Node, values: dict[fx.Node, Tensor], together: Tensor) -> tuple[Tensor, int]:
     """Weights (voxels, channels) of every voxel that is set in ``together``, and how many passes they took."""
-    maps, logits = values[node].detach(), trace.after(node, values)
-    count, channels = int((together != 0).sum()), maps.shape[1]
+    count, channels = int((together != 0).sum()), values[node].shape[1]
     if channels <= count:
-        return _by_channel(logits, maps, together), channels
-    return _by_voxel(logits, maps, together), count
+        return _by_channel(Tangents(trace, values, node), values[node], together), channels
+    return _by_voxel(LocalGradient(trace, values, [node]), together), count
 
 
-def _by_channel(logits, maps: Tensor, together: Tensor) -> Tensor:
+def _by_channel(tangents: Tangents, maps: Tensor, together: Tensor) -> Tensor:
     chosen, columns = together != 0, []
     for channel in range(maps.shape[1]):
         raised = torch.zeros_like(maps)
         raised[:, channel] = 1 / maps[0, 0].numel()
-        with torch.no_grad(), forward_ad.dual_level():
-            change = forward_ad.unpack_dual(logits(forward_ad.make_dual(maps, raised))).tangent
+        change = tangents.of(raised)
         columns.append(torch.zeros_like(together)[chosen] if change is None else change[chosen])
     return torch.stack(columns, dim=1)
 
 
-def _by_voxel(logits, maps: Tensor, together: Tensor) -> Tensor:
-    with gradients_possible():
-        leaf = maps.clone().requires_grad_(True)
-        found = logits(leaf)
-        rows = []
-        for seed in each_voxel(together):
-            (gradient,) = torch.autograd.grad(found, leaf, seed, retain_graph=True)
-            rows.append(gradient.mean(dim=over_voxels(gradient))[0])
-    return torch.stack(rows)
+def _by_voxel(gradient: LocalGradient, together: Tensor) -> Tensor:
+    each = (gradient.of(seed)[0] for seed in each_voxel(together))
+    return torch.stack([one.mean(dim=over_voxels(one))[0] for one in each])
 
 
 def _summed(weights: Tensor, maps: Tensor) -> Tensor:
