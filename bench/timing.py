@@ -7,21 +7,26 @@ import time
 from collections.abc import Callable
 
 
-def in_turns(functions: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Wall seconds of each call, ``rounds`` per function, interleaved; the warm-up calls are not kept."""
+def in_turns(
+    functions: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of each call, ``rounds`` per function, interleaved; the warm-up calls are not kept.
+
+    ``clock``: of the wall, or ``time.process_time`` for CPU seconds, which other load on the machine changes less.
+    """
     for function in functions.values():
         function()
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
-            seconds[name].append(timed(function))
+            seconds[name].append(timed(function, clock))
     return seconds
 
 
-def timed(function: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def timed(function: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    started = clock()
     function()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def median(seconds: list[float]) -> float:

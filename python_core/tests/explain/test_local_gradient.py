@@ -65,6 +65,10 @@ PARTS = {
         nn.Sequential(nn.Conv3d(2, 2, 3, padding=2, dilation=2), nn.MaxPool3d(2)), Resampled(), nn.Identity(),
         nn.ReLU(),
     ),
+    "padded beyond the kernel": (
+        nn.MaxPool3d(2), nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv3d(3, 3, 1, padding=1), nn.MaxPool3d(3, 1)),
+        nn.Identity(), nn.ReLU(),
+    ),
     "group norm": (nn.MaxPool3d(2), nn.Upsample(scale_factor=2), nn.GroupNorm(1, 2), nn.ReLU()),
 }  # fmt: skip
 WHOLE = ["average, two consumers, clamp", "dilated, trilinear", "group norm"]  # by average, by trilinear, by norm

@@ -109,7 +109,7 @@ class LocalGradient:
             yield from parts
         elif name == "cat" and step.argument(1, "dim", 0) == 1:
             yield from self._through_cat(step, arrived[0])
-        elif name in _NEAREST and (factor := self._factor(node)) is not None:
+        elif name in _NEAREST and (factor := repeated(node, self._values)) is not None:
             source = step.inputs[0]
             yield source, 0, blocks_summed(arrived[0], factor, _grid(self._values[source]))
         elif name in _POOLS and set(arrived) == {0} and (pooled := self._through_max_pool(step, arrived[0])):
@@ -155,21 +155,12 @@ class LocalGradient:
         for part in parts:
             past = first + self._values[part].shape[1]
             if part in self._leading:
-                factor = self._factor(part) if len(part.users) == 1 else None
+                factor = repeated(part, self._values) if len(part.users) == 1 else None
                 before = part if factor is None else part.args[0]
                 if before in self._leading:
                     found.append((before, slice(first, past), factor or ones))
             first = past
         return found
-
-    def _factor(self, node: fx.Node) -> tuple[int, ...] | None:
-        """How often each voxel was repeated; None where it is no such operation, or not the same for all voxels."""
-        if node.op != "call_function" or name_of(node) not in _NEAREST:
-            return None
-        fine, coarse = _grid(self._values[node]), _grid(self._values[node.args[0]])  # type: ignore[index]
-        if any(f % c for f, c in zip(fine, coarse, strict=True)):
-            return None
-        return tuple(f // c for f, c in zip(fine, coarse, strict=True))
 
     def _through_cat(self, step: Step, above: Local) -> Iterator[tuple[fx.Node, int, Local]]:
         parts: Any = step.node.args[0]
@@ -251,6 +242,16 @@ def _is_voxelwise(step: Step) -> bool:
     mine = {id(each) for each in step.dependent}
     others = [each for each in step.args if isinstance(each, Tensor) and id(each) not in mine]
     return all(each.numel() == 1 or (each.ndim == len(shape) and each[0, 0].numel() == 1) for each in others)
+
+
+def repeated(node: fx.Node, values: dict[fx.Node, Any]) -> tuple[int, ...] | None:
+    """How often each voxel was repeated; None where it is no such operation, or not the same for all voxels."""
+    if node.op != "call_function" or name_of(node) not in _NEAREST:
+        return None
+    fine, coarse = _grid(values[node]), _grid(values[node.all_input_nodes[0]])
+    if any(f % c for f, c in zip(fine, coarse, strict=True)):
+        return None
+    return tuple(f // c for f, c in zip(fine, coarse, strict=True))
 
 
 def _grid(values: Tensor) -> tuple[int, ...]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch.autograd import forward_ad
+from torch.nn import functional
 
+from ece_core.explain.local_gradient import repeated
+from ece_core.explain.local_tensor import turned_round
 from ece_core.explain.norms import grouped, ungrouped
 from ece_core.explain.operations import AVERAGING, NORMS
 from ece_core.explain.trace import Step, Trace, name_of, step_of
@@ -19,7 +23,8 @@ _LINEAR = AVERAGING | {"clone", "alias", "neg", "slice", "getitem", "constant_pa
 class Tangents:
     """Forward-mode derivatives behind one node of a trace; what does not change is neither computed nor kept twice.
 
-    Torch's own forward mode computes the values again with every change, at twice the price and more.
+    Torch's own forward mode computes the values again with every change, at twice the price and more. Voxels that are
+    repeated and then convolved are convolved before.
 
     Parameters
     ----------
@@ -40,6 +45,7 @@ class Tangents:
                 changing.add(other)
                 self._later.append(other)
         self._normalized: dict[fx.Node, tuple[Tensor, Tensor]] = {}
+        self._turned: dict[tuple[fx.Node, int], Tensor] = {}
         self._last_use = {each: other for other in self._later for each in other.all_input_nodes}
 
     def of(self, change: Tensor) -> Tensor | None:
@@ -61,8 +67,10 @@ class Tangents:
             producer, place = node.args
             found = changes[producer]  # type: ignore[index]
             return found[place] if place < len(found) else None  # type: ignore[operator, index]
-        if name == "cat" and node.args[1:] == (1,) and all(_is_convolution(user) for user in node.users):
+        if name == "cat" and _feeds_convolutions(node):
             return _Joined([changes.get(part) for part in node.args[0]])  # type: ignore[union-attr, arg-type]
+        if (factor := repeated(node, self._values)) is not None and _feeds_convolutions(node):
+            return _Repeated(changes[node.args[0]], factor)  # type: ignore[index]
         step = step_of(node, self._values)
         if name == "convolution" and len(step.inputs) == 1:
             return self._through_convolution(step, changes[step.inputs[0]])
@@ -75,24 +83,28 @@ class Tangents:
         return _by_torch(step, self._values, changes)
 
     def _through_convolution(self, step: Step, change: Any) -> Tensor:
-        _, weight, _, stride, padding, dilation, transposed, output_padding, groups = step.args
-        parts: list[Any] = change.parts if isinstance(change, _Joined) else [change]
-        if len(parts) > 1 and (transposed or groups != 1):
-            parts, change = [torch.cat(self._with_zeros(step, parts), 1)], None
-        settings = (None, stride, padding, dilation, transposed, output_padding, groups)
-        if len(parts) == 1:
-            return torch.ops.aten.convolution(parts[0], weight, *settings)
-        channels = [self._values[part].shape[1] for part in step.inputs[0].args[0]]  # type: ignore[union-attr, index]
-        weights = zip(parts, weight.split(channels, dim=1), strict=True)
-        found = [torch.ops.aten.convolution(part, w.contiguous(), *settings) for part, w in weights if part is not None]
+        _, weight, _, *settings = step.args
+        if isinstance(change, Tensor):
+            return torch.ops.aten.convolution(change, weight, None, *settings)
+        parts, weights = [change], [weight]
+        if isinstance(change, _Joined):
+            sources: Any = step.inputs[0].args[0]
+            parts, weights = change.parts, weight.split([self._values[one].shape[1] for one in sources], dim=1)
+        pairs = enumerate(zip(parts, weights, strict=True))
+        found = [self._part((step.node, number), one, w, settings) for number, (one, w) in pairs if one is not None]
         return torch.stack(found).sum(0) if len(found) > 1 else found[0]
 
-    def _with_zeros(self, step: Step, parts: list[Any]) -> list[Tensor]:
-        sources: Any = step.inputs[0].args[0]
-        return [
-            torch.zeros_like(self._values[source]) if part is None else part
-            for source, part in zip(sources, parts, strict=True)
-        ]
+    def _part(self, key: tuple[fx.Node, int], change: Any, weight: Tensor, settings: Sequence[Any]) -> Tensor:
+        if isinstance(change, Tensor):
+            return torch.ops.aten.convolution(change, weight.contiguous(), None, *settings)
+        borders = [k - 1 - p for k, p in zip(weight.shape[2:], settings[1], strict=True)]
+        if min(borders) < 0:
+            fine = functional.interpolate(change.values, scale_factor=[float(each) for each in change.factor])
+            return torch.ops.aten.convolution(fine, weight.contiguous(), None, *settings)
+        if key not in self._turned:
+            self._turned[key] = turned_round(weight, change.factor)
+        convolve = functional.conv_transpose3d if change.values.ndim == 5 else functional.conv_transpose2d
+        return convolve(change.values, self._turned[key], None, change.factor, borders)
 
     def _through_norm(self, step: Step, change: Tensor) -> Tensor:
         """With statistics of the image: d((x - mean) / s) = (dx - mean(dx) - y mean(y dx)) / s, y the normalized."""
@@ -110,10 +122,21 @@ class Tangents:
         return ungrouped(step, moved.mul_(factor))
 
 
+def _feeds_convolutions(node: fx.Node) -> bool:
+    """Whether what it gives goes into plain convolutions alone, directly or joined with other channels."""
+    users = [user for user in node.users if user.op == "call_function"]
+    if node.op == "call_function" and name_of(node) == "cat" and node.args[1:] != (1,):
+        return False
+    return all(_is_convolution(user) or (name_of(user) == "cat" and _feeds_convolutions(user)) for user in users)
+
+
 def _is_convolution(node: fx.Node) -> bool:
-    """With weights that do not depend on the image."""
-    weight = node.args[1] if node.op == "call_function" and name_of(node) == "convolution" else None
-    return isinstance(weight, fx.Node) and weight.op == "get_attr"
+    """Of all voxels and channels, with weights that do not depend on the image."""
+    if name_of(node) != "convolution":
+        return False
+    _, weight, _, stride, _, dilation, transposed, _, groups = node.args
+    ones = {*stride, *dilation, groups} == {1}  # type: ignore[misc]
+    return ones and not transposed and isinstance(weight, fx.Node) and weight.op == "get_attr"
 
 
 class _Joined:
@@ -121,6 +144,13 @@ class _Joined:
 
     def __init__(self, parts: list[Any]) -> None:
         self.parts = parts
+
+
+class _Repeated:
+    """A change of which each voxel is to be repeated so often along each axis."""
+
+    def __init__(self, values: Tensor, factor: tuple[int, ...]) -> None:
+        self.values, self.factor = values, factor
 
 
 def _like_groups(step: Step, change: Tensor) -> Tensor:

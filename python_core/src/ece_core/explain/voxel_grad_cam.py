@@ -34,7 +34,7 @@ def accumulated_grad_cam(network: nn.Module, x: Tensor, voxels: Voxels, settings
     for layer in layers:
         node = trace.layers[layer]
         weights, needed = voxel_weights(trace, node, values, together)
-        cams.append(on_grid(_summed(weights, values[node]), x.shape[2:]))
+        cams.append(on_grid(summed_maps(weights, values[node]), x.shape[2:]))
         passes += needed
     by_voxel = passes == int(voxels.mask.sum()) * len(layers)
     way = "every voxel" if by_voxel else "every channel"
@@ -64,7 +64,7 @@ def _by_voxel(gradient: LocalGradient, together: Tensor) -> Tensor:
     return torch.stack([one.mean(dim=over_voxels(one))[0] for one in each])
 
 
-def _summed(weights: Tensor, maps: Tensor) -> Tensor:
+def summed_maps(weights: Tensor, maps: Tensor) -> Tensor:
     """ReLU(weights x maps) of each voxel, summed: (1, 1, k', j', i')."""
     flat = maps[0].flatten(1)
     total = torch.zeros_like(flat[0])
