@@ -1,7 +1,5 @@
 """What the parts of the panel share."""
 
+from LymphNodeSegLib.widgets import setEnabled
 
-def setEnabled(widget, reason: str, toolTip: str) -> None:
-    """A widget that is disabled says why."""
-    widget.enabled = not reason
-    widget.toolTip = reason or toolTip
+__all__ = ["setEnabled"]

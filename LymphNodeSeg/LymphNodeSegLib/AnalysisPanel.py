@@ -11,6 +11,8 @@ from .AnalysisParameters import AnalysisParameters
 from .AnalysisRun import CANCELLING, RUNNING, AnalysisRun
 from .CorePackage import ensureCore, problemAndFix
 from .Dependencies import Dependencies
+from .Precheck import Precheck, expectedText, remember
+from .SetupPart import SetupPart
 from .WorkerClient import WorkerClient
 
 
@@ -36,6 +38,8 @@ class AnalysisPanel:
         self.dependencies = dependencies or Dependencies()
         self.parameters = self.parametersClass.fromScene()
         self.run = AnalysisRun(client, self.refresh, self.ui.logTextEdit.appendPlainText)
+        self.precheck = Precheck()
+        self.setup = SetupPart(self)
         self._updating = False
         self._observedScene = slicer.mrmlScene
         self._sceneObservers = [
@@ -80,6 +84,7 @@ class AnalysisPanel:
         """The module is shown: offer the loaded scan, and let the worker load while the user looks at it."""
         if self.parameters.inputVolume is None:
             self.parameters.inputVolume = firstScan()
+        self.setup.lookAgain()
         self.updateFromParameters()
         if not self._missing():
             self.run.client.warmUp()
@@ -120,6 +125,7 @@ class AnalysisPanel:
     def onDeviceChanged(self, index: int) -> None:
         if not self._updating:
             self.parameters.device = self.parameters.DEVICES[index]
+            self._refreshPrecheck()
 
     def onApply(self) -> None:
         if self.run.isActive:
@@ -137,6 +143,8 @@ class AnalysisPanel:
         self.run.start(self.request, self.parameters.inputVolume, fields, self._onFinished)
 
     def _onFinished(self, event: dict, volumeNode) -> None:
+        device = {"cpu": "cpu", "cuda": "cuda:0"}.get(self.parameters.device, self.run.client.device)
+        remember(self.request, device, volumeNode, self.run.elapsed)
         with slicer.util.RenderBlocker():
             self.showResult(event.get("folder", ""), volumeNode)
 
@@ -150,7 +158,8 @@ class AnalysisPanel:
             return ""
         if self.run.client.isBusy:
             return _("Wait for the run in the other module to end.")
-        return reasonNotAnalyzable(self.parameters.inputVolume)
+        volumeNode = self.parameters.inputVolume
+        return reasonNotAnalyzable(volumeNode) or self.precheck.reason(volumeNode)
 
     def refresh(self) -> None:
         reason = self.reasonDisabled()
@@ -162,6 +171,7 @@ class AnalysisPanel:
         for widget in (self.ui.inputSelector, self.ui.deviceComboBox):
             widget.enabled = not self.run.isActive
         self._refreshSetup()
+        self._refreshPrecheck()
         self._refreshMessage()
         self._refreshRun()
 
@@ -177,12 +187,22 @@ class AnalysisPanel:
             return []
 
     def _refreshSetup(self) -> None:
+        self.setup.refresh()
         missing = [] if self.run.isActive else self._missing()
         self.ui.setupLabel.visible = bool(missing)
         if missing:
             names = ", ".join(re.split("[<>=]", requirement)[0] for requirement in missing)
             self.ui.setupLabel.text = _(
                 "Setup: {button} will ask to install {names}.").format(button=self.applyText(), names=names)
+
+    def _refreshPrecheck(self) -> None:
+        volumeNode = self.parameters.inputVolume
+        possible = not self.run.isActive and not reasonNotAnalyzable(volumeNode)
+        remarks = self.precheck.text(volumeNode) if possible else ""
+        expected = expectedText(self.request, self.parameters.device, self.run.client, volumeNode) if possible else ""
+        for label, text in ((self.ui.precheckLabel, remarks), (self.ui.expectedLabel, expected)):
+            label.visible = bool(text)
+            label.text = text
 
     def _refreshMessage(self) -> None:
         problem, note = self.run.problem, self.run.note

@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .CorePackage import problemAndFix
+from .Precheck import stampOf
 from .VolumeHandover import VolumeHandover
 from .WorkerClient import WorkerClient
 
@@ -42,6 +43,7 @@ class AnalysisRun:
         self._startedAt = self._remainingAt = 0.0
         self._handover: VolumeHandover | None = None
         self._inputId = None
+        self._inputStamp: tuple = ()
         self._out = ""
         self._observed = None
         self._observers: list[int] = []
@@ -87,7 +89,7 @@ class AnalysisRun:
         self._out, self._onFinished = fields.get("out", ""), onFinished
         try:
             self._handover = VolumeHandover(volumeNode)
-            self._inputId = volumeNode.GetID()
+            self._inputId, self._inputStamp = volumeNode.GetID(), stampOf(volumeNode)
             more = prepare(self._handover.folder)
             self._observeScene()
             self.state = RUNNING
@@ -127,12 +129,16 @@ class AnalysisRun:
 
     def onResult(self, event: dict) -> None:
         volumeNode = slicer.mrmlScene.GetNodeByID(self._inputId)
+        changed = stampOf(volumeNode) != self._inputStamp
         self._end()
         try:
             self._onFinished(event, volumeNode)
         except Exception as error:
             self.showProblem(*problemAndFix(error))
             return
+        if changed:
+            self.problem = _("The volume was changed while it was analyzed.")
+            self.fix = _("The result is of the volume as it was. Analyze it again if it is to be of the present one.")
         self._onChanged()
 
     def onError(self, problem: str, fix: str) -> None:

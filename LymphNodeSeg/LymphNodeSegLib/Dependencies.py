@@ -20,8 +20,14 @@ class Dependencies:
 
     def missing(self) -> list[str]:
         """Names of what is not installed; [] means ready."""
-        names = [] if self._isInstalled("torch") else ["PyTorch"]
-        return names + [str(requirement) for requirement in self._requirements() if not self._satisfied(requirement)]
+        return ([] if self.hasTorch() else ["PyTorch"]) + self.missingPackages()
+
+    def missingPackages(self) -> list[str]:
+        """Requirements, PyTorch left out, that are not met."""
+        return [str(requirement) for requirement in self._requirements() if not self._satisfied(requirement)]
+
+    def hasTorch(self) -> bool:
+        return self._isInstalled("torch")
 
     def ensure(self, requester: str) -> None:
         """Install what is missing, asking the user first.
@@ -31,10 +37,11 @@ class Dependencies:
         ECEError
             The user said no, the PyTorch extension is absent, or pip failed.
         """
-        self._ensurePackages(requester)
-        self._ensureTorch()
+        self.ensurePackages(requester)
+        self.ensureTorch()
 
-    def _ensurePackages(self, requester: str) -> None:
+    def ensurePackages(self, requester: str) -> None:
+        """The Python packages alone."""
         requirements = self._requirements()
         if all(self._satisfied(requirement) for requirement in requirements):
             return
@@ -47,8 +54,9 @@ class Dependencies:
                   "package mirror."),
             ) from error
 
-    def _ensureTorch(self) -> None:
-        if self._isInstalled("torch") or slicer.app.testingEnabled():
+    def ensureTorch(self) -> None:
+        """PyTorch alone, by its extension."""
+        if self.hasTorch() or slicer.app.testingEnabled():
             return
         try:
             import PyTorchUtils

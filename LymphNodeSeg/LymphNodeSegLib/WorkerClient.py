@@ -42,6 +42,7 @@ class WorkerClient:
         self._jobId = None
         self._listener: JobListener | None = None
         self._cancelling = False
+        self.device = ""  # that "auto" stands for, once the worker has said so
         self.observers: list[Callable[[], None]] = []  # called when the worker became busy or free
         self._graceTimer = qt.QTimer()
         self._graceTimer.setSingleShot(True)
@@ -128,12 +129,20 @@ class WorkerClient:
         except (ValueError, TypeError, KeyError):
             self._onLog(line)  # a library printed to stdout: keep it, it may explain what follows
             return
+        if kind == "ready":
+            self._onReady(event)
+            return
         if str(event.get("id")) != self._jobId:
             return  # the late answer of a job that was given up
         if kind == "progress":
             self._onProgress(event)
         elif kind in ("result", "error"):
             self._onAnswer(kind, event)
+
+    def _onReady(self, event: dict) -> None:
+        """The worker has loaded: it knows the device now."""
+        self.device = event.get("device") or ""
+        self._tell()
 
     def _onProgress(self, event: dict) -> None:
         if not self._cancelling:

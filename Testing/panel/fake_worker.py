@@ -90,6 +90,7 @@ def explained(request: dict) -> str:
 
 
 def main() -> None:
+    say(event="ready", device="cpu", seconds=0.1, warnings=[])
     for line in sys.stdin:
         request = json.loads(line)
         with RECORD.open("a") as record:

@@ -22,6 +22,8 @@ def install(temporary: Path) -> None:
     for folder in (slicer.app.temporaryPath, slicer.app.defaultScenePath):
         Path(folder).mkdir(exist_ok=True)
     slicer.app.testingEnabled = lambda: False
+    settings = Settings()
+    slicer.app.userSettings = lambda: settings
     slicer.dicomDatabase = DicomDatabase(temporary)
     utils = module("DICOMLib.DICOMUtils", importDicom=importDicom)
     module("DICOMLib", DICOMUtils=utils)
@@ -40,6 +42,19 @@ def module(name: str, **content: object) -> types.ModuleType:
     vars(made).update(content)
     sys.modules[name] = made
     return made
+
+
+class Settings:
+    """`slicer.app.userSettings()`: a QSettings that forgets."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def value(self, key: str):
+        return self.values.get(key)
+
+    def setValue(self, key: str, value) -> None:
+        self.values[key] = value
 
 
 class DicomDatabase:

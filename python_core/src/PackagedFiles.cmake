@@ -230,6 +230,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/models/swin_unetr.py
   ece_core/models/tile_network.py
   ece_core/models/tiles.py
+  ece_core/models/user_models.py
   ece_core/models/volume_densenet.py
   ece_core/pacs/__init__.py
   ece_core/pacs/connection.py
@@ -248,6 +249,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/pipeline/analyze.py
   ece_core/pipeline/classify.py
   ece_core/pipeline/detection.py
+  ece_core/pipeline/expected_time.py
   ece_core/pipeline/explain.py
   ece_core/pipeline/explanation_guide.py
   ece_core/pipeline/failure.py
@@ -270,6 +272,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/preprocessing/node_block.py
   ece_core/preprocessing/normalization.py
   ece_core/preprocessing/orientation.py
+  ece_core/preprocessing/precheck.py
   ece_core/preprocessing/resample.py
   ece_core/preprocessing/resample_labels.py
   ece_core/preprocessing/soft_tissue.py
@@ -302,15 +305,20 @@ set(ECE_CORE_SCRIPTS
   ece_core/scene/heatmap.py
   ece_core/scene/heatmap_colors.py
   ece_core/scene/heatmap_file.py
+  ece_core/scene/highlight.py
   ece_core/scene/jump.py
+  ece_core/scene/labelmap.py
   ece_core/scene/network_box.py
   ece_core/scene/outlines.py
+  ece_core/scene/precheck.py
   ece_core/scene/ras.py
   ece_core/scene/record.py
   ece_core/scene/result_nodes.py
   ece_core/scene/review.py
   ece_core/scene/segmentation.py
+  ece_core/scene/shown.py
   ece_core/scene/subject_hierarchy.py
+  ece_core/scene/surfaces.py
   ece_core/scene/table.py
   ece_core/scene/terminologies.py
   ece_core/simulate/__init__.py

@@ -70,7 +70,7 @@ def test_full_search_is_a_switch(ece, a_ct_file, tmp_path):
         pytest.param(["export", "ABSENT", "--to", "csv", "--out", "OUT"], "not a whole result", id="export nothing"),
         pytest.param(["simulate", "OUT", "--jobs", "0"], "--jobs is 0", id="no jobs"),
         pytest.param(["train", "cooking", "ABSENT"], "no training task", id="training task"),
-        pytest.param(["models", "import", "ABSENT"], "model.json is missing", id="no bundle"),
+        pytest.param(["models", "import", "ABSENT"], "file or folder does not exist", id="no bundle"),
         pytest.param(["models", "remove", "nobody"], "no model with this name", id="no such model"),
     ],
 )
@@ -197,11 +197,12 @@ def a_bundle_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("ECE_MODELS", str(tmp_path / "my models"))
     folder = tmp_path / "download"
     folder.mkdir()
-    (folder / "weights.safetensors").write_bytes(b"weights")
+    weights = (2).to_bytes(8, "little") + b"{}"  # a safetensors file without tensors
+    (folder / "weights.safetensors").write_bytes(weights)
     (folder / "setup.py").write_text("print('never copied')")
     keys = ("architecture", "arguments", "input", "labels", "training_data", "metrics", "license", "intended_use")
     card = dict.fromkeys(keys, "x") | {"schema": "ece-model/1", "name": "tiny", "version": "1", "task": "x"}
-    card["weights_sha256"] = hashlib.sha256(b"weights").hexdigest()
+    card["weights_sha256"] = hashlib.sha256(weights).hexdigest()
     (folder / "model.json").write_text(json.dumps(card))
     return folder
 

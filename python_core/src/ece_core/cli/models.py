@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -34,8 +33,10 @@ def _add(actions, name: str, run, help: str) -> argparse.ArgumentParser:
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER",
-        help="folder with model.json and weights.safetensors, or nnU-Net's results folder with plans.json and fold_0",
+        help="folder with model.json and weights.safetensors or a zip file of one, or nnU-Net's results folder with "
+        "plans.json and fold_0",
     )  # fmt: skip
+    parser.add_argument("--replace", action="store_true", help="take the place of a model of the same name")
     nnunet = parser.add_argument_group("for an nnU-Net")
     nnunet.add_argument(
         "--labels", type=_labels, default=(), metavar="N=NAME,P=NAME,ENE=NAME",
@@ -62,14 +63,15 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
 def list_models(asked: argparse.Namespace, console: Console) -> None:
     """One line per bundle; a damaged one is listed with what is wrong."""
     from ece_core.models import list_bundles, read_bundle
+    from ece_core.models.user_models import whose
 
     rows: list[tuple[str, ...]] = [("Name", "Version", "Task", "Whose", "Folder")]
     for path in list_bundles():
         try:
             spec = read_bundle(path)
-            row = (spec["name"], spec["version"], spec["task"], _whose(path), str(path))
+            row = (spec["name"], spec["version"], spec["task"], whose(path), str(path))
         except ModelError as error:
-            row = (path.name, "?", error.problem, _whose(path), str(path))
+            row = (path.name, "?", error.problem, whose(path), str(path))
         rows.append(row)
         keys = ("name", "version", "task", "whose", "folder")
         console.event({"event": "model", **dict(zip(keys, row, strict=True))})
@@ -94,48 +96,32 @@ def import_model(asked: argparse.Namespace, console: Console) -> None:
     from ece_core.models.import_nnunet import Choice, import_nnunet, is_nnunet_folder
 
     if not is_nnunet_folder(asked.folder):
-        _import_bundle(asked.folder, console)
+        _import_bundle(asked.folder, console, asked.replace)
         return
     keys = ("labels", "name", "checkpoint", "orientation", "mirror", "any_trainer")
     choice = Choice(folds=asked.fold, **{key: getattr(asked, key) for key in keys})
     with tempfile.TemporaryDirectory() as scratch:
         import_nnunet(asked.folder, Path(scratch), choice)
-        _import_bundle(Path(scratch), console)
+        _import_bundle(Path(scratch), console, asked.replace)
 
 
-def _import_bundle(folder: Path, console: Console) -> None:
-    """Verifies first, copies under a temporary name, renames: a half-copied bundle is never found."""
-    from ece_core.models import verify_bundle
+def _import_bundle(source: Path, console: Console, replace: bool) -> None:
     from ece_core.models.bundle import user_models_folder
+    from ece_core.models.user_models import import_bundle
 
-    spec = verify_bundle(folder)
-    target = user_models_folder() / _safe_name(spec["name"])
-    if target.exists():
-        raise InputError(
-            f"You already have a model named {spec['name']}.", f"Remove it first: ece models remove {spec['name']}"
-        )
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        for file in ("model.json", "weights.safetensors"):  # nothing else of a stranger's folder comes along
-            shutil.copyfile(folder / file, partial / file)
-        verify_bundle(partial)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    spec = import_bundle(source, replace)
+    target = user_models_folder() / spec["name"]
     console.event({"event": "result", "id": None, "folder": str(target)})
     console.say(f"Imported {spec['name']} {spec['version']}: {target}")
 
 
 def remove_model(asked: argparse.Namespace, console: Console) -> None:
     """Only from the user's own folder: what was shipped belongs to the installation."""
-    path = _find(asked.model)
-    if _whose(path) != "yours":
-        raise InputError(f"The model {path.name} came with the program.", "Only models that you imported are removed.")
-    shutil.rmtree(path)
+    from ece_core.models.user_models import remove_bundle
+
+    remove_bundle(asked.model)
     console.event({"event": "result", "id": None, "folder": None})
-    console.say(f"Removed {path.name}.")
+    console.say(f"Removed {asked.model}.")
 
 
 def _find(name: str) -> Path:
@@ -147,18 +133,3 @@ def _find(name: str) -> Path:
     if (Path(name) / "model.json").is_file():
         return Path(name)
     raise InputError("There is no model with this name.", f"Known are: {', '.join(sorted(by_name)) or 'none'}.")
-
-
-def _whose(path: Path) -> str:
-    from ece_core.models.bundle import shipped_models_folders, user_models_folder
-
-    if path.parent == user_models_folder():
-        return "yours"
-    return "shipped" if path.parent in shipped_models_folders() else "elsewhere"
-
-
-def _safe_name(name: str) -> str:
-    """A card is a stranger's text: its name becomes a folder name only if it is one."""
-    if not name or name.startswith(".") or not all(letter.isalnum() or letter in "-_." for letter in name):
-        raise ModelError("The model's name cannot be a folder name.", "Rename it in model.json: letters, digits, - _ .")
-    return name
