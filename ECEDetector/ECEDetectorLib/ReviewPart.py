@@ -8,7 +8,6 @@ from LymphNodeSegLib.AnalysisPanel import reasonNotAnalyzable
 from LymphNodeSegLib.CorePackage import ensureCore, problemAndFix
 from slicer.i18n import tr as _
 
-from .Highlight import highlight
 from .LymphNodeTable import LymphNodeTable
 from .PlacePoint import PlacePoint
 from .Reclassification import Reclassification
@@ -301,7 +300,11 @@ class ReviewPart:
 
     def onLymphNodeSelected(self, row) -> None:
         segmentationNode = self.scene.nodes.segmentationNode if self.scene else self.panel.parameters.segmentation
-        highlight(segmentationNode, row.id if row else None)
+        if segmentationNode is not None:
+            ensureCore()
+            from ece_core.scene import highlight_lymph_node
+
+            highlight_lymph_node(segmentationNode, row.id if row else None)
         self._fillComment(row)
         if row is not None:
             self.editing.select(row.id)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ece_core.geometry import Volume
-from ece_core.lymph_nodes.levels import NeckFrame, side_and_level
+from ece_core.lymph_nodes.levels import NeckFrame, side_and_level, theil_sen
 from ece_core.simulate.case import simulate_case
 
 from .drawn_bodies import draw, ellipsoid, rotation_about
@@ -126,3 +126,11 @@ def test_simulated_patients_agree(number):
     assert len(lateral) >= 0.9 * len(told)
     assert np.mean([row["side"] == side for row, side in lateral]) > 0.97
     assert np.mean([row["level"] == level for row, _, level in told]) > 0.75
+
+
+def test_the_line_through_the_slices_is_scipys():
+    from scipy.stats import theilslopes
+
+    x = np.array([3, 4, 5, 7, 8, 9, 10])
+    y = 0.3 * x + np.array([0.5, -0.2, 0.1, 9.0, 0.0, 0.3, -0.4])
+    assert theil_sen(x, y) == pytest.approx(tuple(theilslopes(y, x))[:2])

@@ -6,6 +6,7 @@ it is free. It never writes: the result folder is the AI's output, and no node m
 
 from ece_core.scene.added_heatmap import take_new_heatmap
 from ece_core.scene.heatmap import hide_heatmaps, show_heatmap
+from ece_core.scene.highlight import highlight_lymph_node
 from ece_core.scene.jump import jump_to_lymph_node
 from ece_core.scene.result_nodes import ResultNodes, load_result, results_in_scene
 from ece_core.scene.review import SceneReview
@@ -14,6 +15,7 @@ __all__ = [
     "ResultNodes",
     "SceneReview",
     "hide_heatmaps",
+    "highlight_lymph_node",
     "jump_to_lymph_node",
     "load_result",
     "results_in_scene",

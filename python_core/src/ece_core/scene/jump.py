@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ece_core.errors import InputError
-from ece_core.scene.segmentation import BINARY_LABELMAP
+from ece_core.scene.labelmap import array_of, box_of, start_of
+from ece_core.scene.surfaces import BINARY_LABELMAP
 
 if TYPE_CHECKING:
     import slicer
@@ -39,23 +40,12 @@ def lymph_node_center_ras(segmentationNode: slicer.vtkMRMLSegmentationNode, lymp
     """
     segment = segmentationNode.GetSegmentation().GetSegment(lymph_node_id)
     labelmap = segment.GetRepresentation(BINARY_LABELMAP) if segment is not None else None
-    if labelmap is None or labelmap.GetPointData().GetScalars() is None:
+    box = box_of(labelmap, segment.GetLabelValue()) if segment is not None else None
+    if labelmap is None or box is None:
         raise _gone(lymph_node_id)
-    index_ijk = _mean_index(labelmap, segment.GetLabelValue())
-    if index_ijk is None:
-        raise _gone(lymph_node_id)
-    return _to_world(segmentationNode, labelmap, index_ijk)
-
-
-def _mean_index(labelmap: slicer.vtkOrientedImageData, label: int) -> np.ndarray | None:
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    extent = labelmap.GetExtent()
-    shape = [extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0)]
-    voxels = np.argwhere(vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(shape) == label)
-    if len(voxels) == 0:
-        return None
-    return voxels.mean(axis=0)[::-1] + np.array(extent[::2])
+    array: Any = array_of(labelmap)
+    voxels = np.argwhere(array[box] == segment.GetLabelValue()) + [side.start for side in box]
+    return _to_world(segmentationNode, labelmap, (voxels.mean(axis=0) + start_of(labelmap))[::-1])
 
 
 def _to_world(segmentationNode, labelmap: slicer.vtkOrientedImageData, index_ijk: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ from ece_core.geometry import Volume
 from ece_core.review import Review, ReviewFile, ReviewState, start_or_resume, to_text
 from ece_core.review.outline import Outline
 from ece_core.scene.ct_of_node import ct_of_node
-from ece_core.scene.outlines import outlines_in, show_state
+from ece_core.scene.outlines import outlines_in
 from ece_core.scene.record import find_record
 from ece_core.scene.result_nodes import ResultNodes
+from ece_core.scene.shown import Shown, show_state
 
 if TYPE_CHECKING:
     import slicer
@@ -58,7 +60,7 @@ class SceneReview:
         textNode = self._textNode()
         text = textNode.GetText() if textNode is not None else in_folder
         self.review: Review = start_or_resume(text, nodes.result, self._ai_outlines(), self.shape_kji)
-        self._shown: ReviewState | None = None
+        self._shown = Shown.of(nodes.segmentationNode, drawn)
         self.set_volume(volumeNode)
 
     @property
@@ -87,8 +89,9 @@ class SceneReview:
 
     def show(self) -> None:
         """Make the segmentation say what the review says."""
-        show_state(self.nodes.segmentationNode, self.state, self.affine, self._shown, algorithm_name(self.nodes.result))
-        self._shown = self.state
+        self._shown = show_state(
+            self.nodes.segmentationNode, self.state, self.affine, self._shown, algorithm_name(self.nodes.result)
+        )
 
     def take_edits(self) -> list[str]:
         """Take what the user painted or removed in the segmentation into the review; the ids that changed.
@@ -99,6 +102,7 @@ class SceneReview:
             An outline was emptied, or cannot be measured; the segmentation shows the review's outline again.
         """
         drawn, changed = self._drawn(), []
+        self._shown = replace(self._shown, outlines=drawn)
         for row in self.state.lymph_nodes:
             outline = drawn.get(row.id)
             if outline == row.outline:
@@ -111,12 +115,9 @@ class SceneReview:
                     )
                 self.review.edit(row.id, outline)
             except ECEError:
-                self._shown = None  # what is drawn is not what the review says: write all of it
-                self.show()
+                self.show()  # what is drawn is not what the review says
                 raise
             changed.append(row.id)
-        if changed:
-            self._shown = None  # voxels of other lymph nodes were left to them
         return changed
 
     def save(self) -> None:

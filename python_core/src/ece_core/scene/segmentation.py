@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ece_core import RESEARCH_USE_ONLY
 from ece_core.errors import InputError
 from ece_core.export.seg_nrrd import SLICER_STATUS, Segment
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
-from ece_core.scene.ras import ijk_to_ras, image_of
+from ece_core.review.outline import outlines_of
+from ece_core.scene.labelmap import shared_labelmap
+from ece_core.scene.ras import ijk_to_ras
+from ece_core.scene.surfaces import BINARY_LABELMAP, CLOSED_SURFACE, set_surface
 from ece_core.scene.terminologies import load_terminologies
 
 if TYPE_CHECKING:
     import slicer
 
 FILL_OPACITY = 0.2  # light, so that the tissue and the heatmap below stay readable; the outline carries the shape
-BINARY_LABELMAP, CLOSED_SURFACE = "Binary labelmap", "Closed surface"  # Slicer's names of the representations
 
 
 def add_segmentation(
@@ -33,7 +33,7 @@ def add_segmentation(
     Parameters
     ----------
     instances
-        (K, J, I) uint16, 0 = background. Kept voxel by voxel; only empty borders are left out.
+        (K, J, I) integers, 0 = background. Kept voxel by voxel; only empty borders are left out.
     segments
         Id, name, label, color and tags (terminology, algorithm, class) of each lymph node.
     lymph_nodes
@@ -49,10 +49,14 @@ def add_segmentation(
     _set_reference_geometry(segmentationNode, instances, volumeNode)
     segmentation = segmentationNode.GetSegmentation()
     segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
-    labelmap = shared_labelmap(instances)
+    outlines = outlines_of(instances)
+    labelmap = shared_labelmap(outlines, instances.affine)
     status = {lymph_node.id: lymph_node.status for lymph_node in lymph_nodes}
     for segment in segments:
         segmentation.AddSegment(_vtk_segment(segment, labelmap, status[segment.id]), segment.id)
+    for segment in segments:  # when all are there: Slicer gives a segment that comes later what the others have
+        if segment.label in outlines:
+            set_surface(segmentation, segmentation.GetSegment(segment.id), outlines[segment.label], instances.affine)
     _show(segmentationNode, status)
     return segmentationNode
 
@@ -71,33 +75,6 @@ def check_segments(segments: tuple[Segment, ...], lymph_nodes: tuple[LymphNode, 
             f"The segmentation and the list of lymph nodes differ ({', '.join(sorted(drawn ^ listed))} in one only).",
             "Files of different results were mixed: run the analysis again.",
         )
-
-
-def shared_labelmap(instances: Volume) -> slicer.vtkOrientedImageData:
-    """All lymph nodes in one labelmap, without the empty borders of the CT grid.
-
-    One labelmap for all segments, as Slicer's own files hold them: importing twelve segments one by one into a
-    512x512x160 grid takes seconds.
-    """
-    import slicer
-
-    start, stop = _box(instances.array)
-    block = instances.array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
-    labelmap = image_of(block, start, slicer.vtkOrientedImageData())
-    labelmap.SetGeometryFromImageToWorldMatrix(ijk_to_ras(instances))
-    return labelmap
-
-
-def _box(array: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Half-open box of what is not zero; one voxel if nothing is."""
-    if not array.any():
-        return (0, 0, 0), (1, 1, 1)
-    start, stop = [], []
-    for axis in range(3):
-        used = np.flatnonzero(array.any(axis=tuple(other for other in range(3) if other != axis)))
-        start.append(int(used[0]))
-        stop.append(int(used[-1]) + 1)
-    return (start[0], start[1], start[2]), (stop[0], stop[1], stop[2])
 
 
 def _vtk_segment(segment: Segment, labelmap: slicer.vtkOrientedImageData, status: str) -> slicer.vtkSegment:
@@ -141,6 +118,5 @@ def _show(segmentationNode: slicer.vtkMRMLSegmentationNode, status: dict[str, st
     display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
     display.SetOpacity2DFill(FILL_OPACITY)
     display.SetSliceIntersectionThickness(2)
-    segmentationNode.CreateClosedSurfaceRepresentation()
     for segment_id, value in status.items():
         display.SetSegmentVisibility(segment_id, value != "rejected")
