@@ -21,6 +21,7 @@ from ece_core.geometry import Volume, affine_from
 from torch import nn
 
 N = 200
+BEST = 0.93  # where the true sigmoid levels off
 
 
 def a_cohort(seed=0):
@@ -29,7 +30,7 @@ def a_cohort(seed=0):
     strength = rng.normal(size=N)
     direction = np.linspace(1, 0, 10)
     profiles = 5 + 20 * np.outer(strength, direction) + rng.normal(scale=0.01, size=(N, 10))
-    return profiles, 1 / (1 + np.exp(-(0.8 * strength + 1.5))), strength
+    return profiles, BEST / (1 + np.exp(-(1.6 * strength + 1.5))), strength
 
 
 def test_the_first_component_is_the_direction_and_rises_with_dice():
@@ -40,7 +41,17 @@ def test_the_first_component_is_the_direction_and_rises_with_dice():
         np.testing.assert_allclose(fit.component, direction, atol=1e-3)
         scores = fit.scores(sign * profiles)
         assert np.corrcoef(scores, strength)[0, 1] > 0.9999
-        np.testing.assert_allclose(fit.dice(scores), dice, atol=1e-3)  # slope and intercept of the true sigmoid
+        np.testing.assert_allclose(fit.dice(scores), dice, atol=0.01)  # the true sigmoid
+
+
+def test_no_outline_is_expected_to_be_better_than_the_best_there_was(tmp_path):
+    profiles, dice, _ = a_cohort()
+    fit = fit_contour_quality(profiles, dice)
+    far = fit.mean + 1e6 * fit.component  # much stronger than any of the cohort
+    assert fit.judge(far)["score"] == pytest.approx(BEST, abs=0.01) and fit.judge(far)["score"] <= dice.max()
+    fit.save(tmp_path)
+    assert ContourQuality.load(tmp_path).best == fit.best
+    assert fit.judge(fit.mean - 1e6 * fit.component)["score"] == 0
 
 
 def test_cut_offs_are_those_of_the_worst_15_percent():

@@ -41,8 +41,8 @@ class ContourQuality:
         The explanation method whose maps it holds for, a key of METHODS.
     mean, component
         (t,) float64: mean profile, and unit vector of the first principal component, whose sign rises with Dice.
-    slope, intercept
-        Of the sigmoid from the component's score to Dice.
+    slope, intercept, best
+        Of the sigmoid from the component's score to Dice, and where it levels off: no better outline is ever expected.
     high_below, low_from
         Scores: the risk is high below the first, low from the second on, moderate between.
     network_sha256
@@ -60,14 +60,15 @@ class ContourQuality:
     low_from: float
     network_sha256: str
     about: str
+    best: float = 1.0
 
     def scores(self, profiles: Array) -> Array:
         """First principal component of profiles (..., t)."""
         return (np.asarray(profiles, np.float64) - self.mean) @ self.component
 
     def dice(self, scores: Array) -> Array:
-        """What the sigmoid expects, 0 to 1."""
-        return _sigmoid(self.slope * np.asarray(scores) + self.intercept)
+        """What the sigmoid expects, 0 to ``best``."""
+        return self.best * _sigmoid(self.slope * np.asarray(scores) + self.intercept)
 
     def risk(self, score: float) -> str:
         """``"high"``, ``"moderate"`` or ``"low"``: of being among the worst contours."""
@@ -115,7 +116,7 @@ class ContourQuality:
             raise unreadable(*KNOWN_AS) from error
 
 
-_NUMBERS = ("slope", "intercept", "high_below", "low_from")
+_NUMBERS = ("slope", "intercept", "best", "high_below", "low_from")
 
 
 def _numbers(row: Mapping[str, float]) -> dict[str, float]:
@@ -167,10 +168,10 @@ def fit_contour_quality(
     scores = (profiles - mean) @ component
     if np.cov(scores, dice)[0, 1] < 0:
         component, scores = -component, -scores
-    slope, intercept = _sigmoid_fit(scores, dice)
+    slope, intercept, best = _sigmoid_fit(scores, dice)
     high_below, low_from = _cut_offs(scores, is_worst(dice))
     return ContourQuality(
-        method, mean, component, slope, intercept, high_below, low_from, network_sha256, about
+        method, mean, component, slope, intercept, high_below, low_from, network_sha256, about, best
     )
 
 
@@ -185,15 +186,19 @@ def _sigmoid(x: Array) -> Array:
     return expit(x)
 
 
-def _sigmoid_fit(scores: Array, dice: Array) -> tuple[float, float]:
-    """Slope and intercept on the scores as they are; fitted on scores of deviation 1, which the optimizer likes."""
+def _sigmoid_fit(scores: Array, dice: Array) -> tuple[float, float, float]:
+    """Slope and intercept on the scores as they are, and the upper end: at most the best Dice of the cohort.
+
+    Fitted on scores of deviation 1, which the optimizer likes.
+    """
     from scipy.optimize import least_squares
 
-    scale = scores.std()
+    scale, highest = scores.std(), dice.max()
     middle = np.clip(dice.mean(), 0.01, 0.99)
-    start = (0.1, np.log(middle / (1 - middle)))
-    found = least_squares(lambda p: _sigmoid(p[0] * scores / scale + p[1]) - dice, start)
-    return float(found.x[0] / scale), float(found.x[1])
+    start = (0.1, np.log(middle / (1 - middle)), 0.99 * highest)
+    free = ([-np.inf, -np.inf, 0.0], [np.inf, np.inf, highest])
+    found = least_squares(lambda p: p[2] * _sigmoid(p[0] * scores / scale + p[1]) - dice, start, bounds=free)
+    return float(found.x[0] / scale), float(found.x[1]), float(found.x[2])
 
 
 def _cut_offs(scores: Array, worst: Array) -> tuple[float, float]:
