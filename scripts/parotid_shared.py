@@ -8,13 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ece_core import RESEARCH_USE_ONLY
 from ece_core.evaluation.figure_table import Table
+from PIL import Image, ImageDraw
+
+LINE_HEIGHT = 16
 
 
 def write_table(table: Table, out: Path) -> None:
     """As CSV and as Markdown."""
     (out / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
     (out / f"{table.name}.md").write_text("\n".join(table.markdown()) + "\n", encoding="utf-8")
+
+
+def with_research_line(picture: Image.Image) -> Image.Image:
+    """The picture with the sentence below it that every view of results carries."""
+    canvas = Image.new("RGB", (picture.width, picture.height + LINE_HEIGHT), "white")
+    canvas.paste(picture, (0, 0))
+    ImageDraw.Draw(canvas).text((3, picture.height + 2), RESEARCH_USE_ONLY, fill="black")
+    return canvas
 
 
 def as_input(image: np.ndarray) -> torch.Tensor:

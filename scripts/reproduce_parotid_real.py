@@ -34,7 +34,7 @@ from ece_core.training.parotid.real import PARTS, read_parotids, read_split
 from ece_core.training.parotid.settings import load_settings
 from ece_core.training.parotid.train import dices, probabilities, train_parotid, without_the_worst
 from ece_core.training.parotid.unet import ParotidUNet
-from parotid_shared import as_input, reporter, write_table
+from parotid_shared import as_input, reporter, with_research_line, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPER_DICE = {"plain": "0.858 [0.827-0.880]", "curated": "0.877 [0.855-0.897]"}
@@ -155,7 +155,8 @@ def write_auc(explained: dict[str, dict[str, np.ndarray]], out: Path) -> None:
                 )
             ]
         if curves:
-            line_plot(curves, ("1 - specificity", "sensitivity"), diagonal=True).save(out / f"roc_{name}.png")
+            plot = line_plot(curves, ("1 - specificity", "sensitivity"), diagonal=True)
+            with_research_line(plot).save(out / f"roc_{name}.png")
     columns = ("training", "method", "paper's AUC", "AUC", "AUC held out by patient", "glands of high risk",
                "correlation with the exact sum")  # fmt: skip
     write_table(Table("auc", "AUC of the worst 15 % Dice", columns, rows), out)

@@ -26,7 +26,7 @@ from ece_core.training.parotid.settings import load_settings
 from ece_core.training.parotid.synthetic import draw_head
 from ece_core.training.parotid.train import dices, probabilities, train_parotid
 from ece_core.training.parotid.unet import ParotidUNet
-from parotid_shared import as_input, reporter, write_table
+from parotid_shared import as_input, reporter, with_research_line, write_table
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -91,7 +91,7 @@ def one_variation(config: dict[str, Any], variation: str, out: Path) -> dict[str
             for method, found in maps.items()
         ]
         rows.append((case, maps))
-    _montage(rows, network).save(out / f"maps_{variation}.png")
+    with_research_line(_montage(rows, network)).save(out / f"maps_{variation}.png")
     return {
         "variation": variation, "dice": dices(network, test).tolist(),
         "validation_dice": dices(network, validation).tolist(), "heat": heat, "training_seconds": round(seconds),
