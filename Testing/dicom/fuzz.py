@@ -6,6 +6,7 @@ enhanced CT: its frame) says, and hold the HU that it says.
 
 from __future__ import annotations
 
+import io
 import resource
 import signal
 import struct
@@ -223,12 +224,17 @@ def set_raw(path: Path, keyword: str, value: str | None, frame: int | None = Non
 
 @contextmanager
 def changed(path: Path) -> Iterator[Dataset]:
-    """A file as a dataset, written again when the block ends."""
+    """A file as a dataset, written again when the block ends; left as it was where pydicom cannot write it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ds = dcmread(path)
         yield ds
-        dcmwrite(path, ds)
+        damaged = io.BytesIO()
+        try:
+            dcmwrite(damaged, ds)
+        except LIBRARY_ERRORS:  # names in a character set that does not exist
+            return
+        path.write_bytes(damaged.getvalue())
 
 
 def _places(ds: Dataset, keyword: str, frame: int | None) -> list[Dataset]:

@@ -116,6 +116,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/weighted.py
   ece_core/export/__init__.py
   ece_core/export/allow_list.py
+  ece_core/export/dicom_objects.py
   ece_core/export/dicom_pm.py
   ece_core/export/dicom_seg.py
   ece_core/export/dicom_source.py
@@ -155,6 +156,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/io/dicom_file.py
   ece_core/io/dicom_folder.py
   ece_core/io/dicom_grid.py
+  ece_core/io/dicom_instances.py
   ece_core/io/dicom_orientation.py
   ece_core/io/dicom_pixels.py
   ece_core/io/dicom_regrid.py

@@ -30,8 +30,18 @@ NO_DICOM = ["heatmaps/gradcam.nrrd", "lymph_nodes.csv", "lymph_nodes.seg.nrrd", 
 
 def test_a_dicom_scan_gives_all_files(tmp_path, a_scan):
     written = write(tmp_path / "out", a_scan.headers)
-    assert files_of(tmp_path / "out") == ["dicom/seg.dcm", "dicom/sr.dcm", *NO_DICOM]
-    assert read_result(tmp_path / "out") == written == a_result()
+    pm = "dicom/heatmap_gradcam.dcm"
+    assert files_of(tmp_path / "out") == [pm, "dicom/seg.dcm", "dicom/sr.dcm", *NO_DICOM]
+    assert read_result(tmp_path / "out") == written == a_result(heatmaps=({**a_result().heatmaps[0], "dicom": pm},))
+
+
+def test_contours_are_written_on_request_and_a_heatmap_of_zeros_is_no_parametric_map(tmp_path, a_scan):
+    cold = a_heatmap().with_array(np.zeros_like(a_heatmap().array))
+    written = write(tmp_path / "out", a_scan.headers, heatmaps={"gradcam": cold}, rtstruct=True)
+    assert files_of(tmp_path / "out") == ["dicom/rtstruct.dcm", "dicom/seg.dcm", "dicom/sr.dcm", *NO_DICOM]
+    assert "dicom" not in written.heatmaps[0]
+    title = a_result().heatmaps[0]["title"]
+    assert written.warnings[-1].startswith(f"There is no Parametric Map of {title}. A heatmap is 0 everywhere")
 
 
 def test_another_scan_gives_all_but_dicom(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from dicom_variants import a_neck_phantom, a_series, save, setting
 from ece_core.errors import GeometryError, InputError
 from ece_core.io import read_ct
+from ece_core.io.dicom_instances import instance_of, instances_of
 
 SLOPE = np.array([4.0, -6.0, 3.0])  # HU per mm of x, y, z
 
@@ -45,7 +46,10 @@ def test_a_tilted_series_is_straightened_where_its_voxels_lie(tmp_path):
     np.testing.assert_allclose(scan.volume.spacing_mm, (2.5 * np.cos(np.radians(15)), 0.8, 0.6), atol=1e-6)
     assert_linear(scan, 12 * 20 * 24 - 11 * 24)
     assert any("by 15.0 degrees: slices were moved back (resampled) on request" in text for text in scan.warnings)
-    assert scan.headers == () and any("no DICOM SEG or SR is written" in text for text in scan.warnings)
+    assert any("lie on the resampled grid, and refer to the series" in text for text in scan.warnings)
+    assert {instance_of(header) for header in scan.headers} == {None} and len(instances_of(scan.headers)) == 12
+    places = np.array([header.ImagePositionPatient for header in scan.headers], float)
+    np.testing.assert_allclose(places, scan.volume.to_lps([(k, 0, 0) for k in range(12)]), atol=1e-6)
 
 
 def test_unequal_slices_are_interpolated_at_the_usual_distance(tmp_path):

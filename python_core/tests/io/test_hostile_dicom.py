@@ -63,6 +63,11 @@ REFUSED_HEADERS = {
     "unknown object": (variants.as_other_object("1.2.3.4", "CT"), "only: 12 unknown object"),
     "enhanced without frames": (variants.as_other_object("1.2.840.10008.5.1.4.1.1.2.1", "CT"), "describes 0 frames.*1"),
     "enhanced, frames absurd": (lambda slices: variants.enhanced(slices, 2_000_000_000), "2000000000 frames; more"),
+    "enhanced without UID": (
+        lambda slices: variants.without("SOPInstanceUID")(variants.enhanced(slices)),
+        "SOPInstanceUID of the multi-frame CT is missing",
+    ),
+    "a UID of ours": (variants.setting("SOPInstanceUID", "1.2#3", [3]), "SOPInstanceUID of a slice is no UID"),
     "enhanced, frames cut": (lambda slices: variants.enhanced(slices, 13), "describes 12 frames, but says.*13"),
     "single slice": (lambda slices: slices[:1], "a single slice, which is no volume.*covers the neck"),
     "MPEG4": (encapsulated_as("1.2.840.10008.1.2.4.102"), "cannot be read here: MPEG-4.*uncompressed"),

@@ -13,6 +13,7 @@ from ece_core.cli.arguments import (
     OUT_HELP,
     add_explain_argument,
     add_patient_model_argument,
+    add_rtstruct_argument,
     add_run_arguments,
     add_search_arguments,
     read_options,
@@ -35,6 +36,7 @@ def add_parser(commands) -> None:
     add_patient_model_argument(parser)
     add_search_arguments(parser)
     add_run_arguments(parser)
+    add_rtstruct_argument(parser)
     parser.add_argument("--from-pacs", metavar="STUDY", action=_from_pacs(ct, out), help="fetch this study's CT")
     parser.add_argument("--send", action="store_true", help="send the result's DICOM objects to the PACS")
     add_server_arguments(parser)

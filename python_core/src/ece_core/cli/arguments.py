@@ -25,6 +25,10 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
+def add_rtstruct_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rtstruct", action="store_true", help="of a DICOM CT also write the outlines as RTSTRUCT")
+
+
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     """--full-search and --mirror."""
     parser.add_argument(
@@ -66,7 +70,7 @@ def read_options(asked: argparse.Namespace) -> AnalyzeOptions:
         given["explain"] = read_methods(asked.explain)
     if hasattr(asked, "patient_model"):
         given["patient_model"] = asked.patient_model
-    for name in ("full_search", "mirror", "faithfulness"):
+    for name in ("full_search", "mirror", "faithfulness", "rtstruct"):
         if hasattr(asked, name):
             given[name] = getattr(asked, name)
     return AnalyzeOptions(**given)

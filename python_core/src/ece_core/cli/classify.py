@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ece_core.cli.arguments import CT_HELP, OUT_HELP, add_patient_model_argument, add_run_arguments, read_options
+from ece_core.cli.arguments import (
+    CT_HELP,
+    OUT_HELP,
+    add_patient_model_argument,
+    add_rtstruct_argument,
+    add_run_arguments,
+    read_options,
+)
 from ece_core.cli.console import Console
 from ece_core.cli.show_result import show_result
 
@@ -29,6 +36,7 @@ def add_parser(commands) -> None:
     )
     add_patient_model_argument(parser)
     add_run_arguments(parser)
+    add_rtstruct_argument(parser)
     parser.set_defaults(run=run)
 
 

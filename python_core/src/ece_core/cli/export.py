@@ -6,7 +6,6 @@ Where a reader has reviewed the result (`review.json`), what was accepted is exp
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -182,6 +181,7 @@ def _pm(asked: Asked) -> dict[str, Writer]:
     if not asked.result.heatmaps:
         raise InputError("The result has no heatmap.", "Make one with `ece explain CT RESULT --method gradcam`.")
 
+    from ece_core.export.dicom_objects import file_name
     from ece_core.export.dicom_pm import write_dicom_pm
     from ece_core.export.dicom_source import source_grid, source_headers
     from ece_core.export.nrrd import read_nrrd
@@ -189,13 +189,16 @@ def _pm(asked: Asked) -> dict[str, Writer]:
     headers, grid = source_headers(asked.folder, asked.result), source_grid(asked.result)
 
     def writer(number: int, entry: dict) -> Writer:
+        made = asked.folder / entry.get("dicom", "")
+        if made.is_file() and not asked.deflate:
+            return lambda file: shutil.copyfile(made, file)
         return lambda file: write_dicom_pm(
             file, read_nrrd(asked.folder / entry["file"]), entry.get("title") or entry["method"], grid, headers,
             number=number, deflated=asked.deflate,
         )  # fmt: skip
 
     return {
-        f"heatmap_{_file_name(entry['method'])}.dcm": writer(number, entry)
+        f"heatmap_{file_name(entry['method'])}.dcm": writer(number, entry)
         for number, entry in enumerate(asked.result.heatmaps)
     }
 
@@ -205,6 +208,9 @@ def _rtstruct(asked: Asked) -> dict[str, Writer]:
     from ece_core.export.terminology import segment_name
     from ece_core.io.rtstruct import write_rtstruct
 
+    made = asked.folder / "dicom" / "rtstruct.dcm"
+    if made.is_file() and asked.reviewed is None:
+        return {"rtstruct.dcm": lambda file: shutil.copyfile(made, file)}
     headers, instances = source_headers(asked.folder, asked.result), asked.instances
     names = {node.label: segment_name(node) for node in asked.result.lymph_nodes}
     drawn = {node.label: node.source for node in asked.result.lymph_nodes}
@@ -215,11 +221,6 @@ def _copy(source: Path, problem: str, fix: str) -> Writer:
     if not source.is_file():
         raise InputError(problem, fix)
     return lambda file: shutil.copyfile(source, file)
-
-
-def _file_name(method: str) -> str:
-    """A method is a word of ours; a result of somebody else's may say anything."""
-    return re.sub(r"[^\w-]", "_", method)[:64]
 
 
 def _make(folder: Path) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ece_core.cli.arguments import CT_HELP, OUT_HELP, add_run_arguments, add_search_arguments, read_options
+from ece_core.cli.arguments import (
+    CT_HELP,
+    OUT_HELP,
+    add_rtstruct_argument,
+    add_run_arguments,
+    add_search_arguments,
+    read_options,
+)
 from ece_core.cli.console import Console
 from ece_core.cli.show_result import show_result
 
@@ -16,6 +23,7 @@ def add_parser(commands) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help=OUT_HELP)
     add_search_arguments(parser)
     add_run_arguments(parser)
+    add_rtstruct_argument(parser)
     parser.set_defaults(run=run)
 
 

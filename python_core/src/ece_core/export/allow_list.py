@@ -29,7 +29,7 @@ RESULT = {
     # A hash of the series' UID, to know the series again; the geometry; no other header.
     "input": {
         "format": TEXT, "modality": TEXT, "series_uid_sha256": TEXT, "shape_kji": NUMBERS, "spacing_mm": NUMBERS,
-        "affine_lps": NUMBERS,
+        "affine_lps": NUMBERS, "frames": NUMBERS,
     },
     "search": {"mode": TEXT, "mirrored": NUMBERS, "engine": TEXT},
     "patient": {
@@ -37,7 +37,7 @@ RESULT = {
     },
     "lymph_nodes": [LYMPH_NODE],
     "heatmaps": [{
-        "method": TEXT, "title": TEXT, "file": TEXT, "scaling": TEXT, "faithfulness": NUMBERS,
+        "method": TEXT, "title": TEXT, "file": TEXT, "dicom": TEXT, "scaling": TEXT, "faithfulness": NUMBERS,
         "capsule_repair": NUMBERS, "correlation": NUMBERS,
     }],
 }  # fmt: skip

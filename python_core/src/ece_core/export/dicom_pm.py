@@ -23,6 +23,7 @@ from ece_core.export import terminology as terms
 from ece_core.export.dicom_seg import SERIES_NUMBER, check_grid, concept, own_scheme, series_number, usable_headers
 from ece_core.export.highdicom_volume import highdicom_volume
 from ece_core.geometry import Array, Volume
+from ece_core.io.dicom_instances import name_true_instances
 from ece_core.io.strict_dicom import strict_dicom
 
 AFTER_THE_SR = 10  # series number; each heatmap has a series of its own, so that a viewer shows them apart
@@ -72,8 +73,9 @@ def write_dicom_pm(
         try:
             sources, _ = usable_headers(headers, WHAT)
             check_grid(grid, sources, WHAT)
-            used = sources[first_slice : first_slice + warm.shape[0]]
-            parametric_map = build_dicom_pm(warm, title, used, number)
+            used = slice(first_slice, first_slice + warm.shape[0])
+            parametric_map = build_dicom_pm(warm, title, sources[used], number)
+            name_true_instances(parametric_map, headers[used])
             if deflated:
                 parametric_map.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
             parametric_map.save_as(os.fspath(path), enforce_file_format=True)

@@ -19,7 +19,7 @@ from pydicom import Dataset, config
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.sr.codedict import codes
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless
 
 from ece_core import RESEARCH_USE_ONLY, __version__
 from ece_core.classes import CLASS_COLORS, CLASS_TITLES
@@ -27,6 +27,7 @@ from ece_core.errors import InputError
 from ece_core.export.highdicom_volume import highdicom_volume
 from ece_core.export.terminology import OWN_SCHEME, Code, category_and_type, laterality, region, segment_name
 from ece_core.geometry import Volume
+from ece_core.io.dicom_instances import is_instance, name_true_instances, stand_in
 from ece_core.io.strict_dicom import strict_dicom
 from ece_core.lymph_nodes.lymph_node import OUT_OF_DATE, LymphNode
 
@@ -112,6 +113,7 @@ def write_dicom_seg(
             for layer in layers:
                 check_grid(layer, sources)
             segmentation = build_dicom_seg(layers, lymph_nodes, sources, models, _encoding(labelmap, deflated))
+            name_true_instances(segmentation, headers)
             if deflated:
                 segmentation.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
             segmentation.save_as(os.fspath(path), enforce_file_format=True)
@@ -197,7 +199,8 @@ def tracking_uid(series_instance_uid: str, lymph_node_id: str) -> str:
 def usable_headers(headers: Sequence[Dataset], what: str = SEG_FILE) -> tuple[list[Dataset], list[str]]:
     """Copies of the headers that a SEG can be made from, and the keywords of what was left empty.
 
-    ``what`` is to be written, for the error; the rules are the same for every object of highdicom.
+    ``what`` is to be written, for the error; the rules are the same for every object of highdicom. The UID of a slice
+    that is no file of its own is one that stands in for it, until the written object names the true ones.
 
     Anonymized series often hold an age like "55" or a date like "19xx". The standard forbids both; they are left
     empty rather than refused, because nothing in the SEG depends on them.
@@ -216,6 +219,8 @@ def usable_headers(headers: Sequence[Dataset], what: str = SEG_FILE) -> tuple[li
                 copy.add(element)
             elif tag.group == PATIENT_GROUP or keyword_for_tag(tag) in TYPE_2:  # the others do not go into a SEG
                 blanked.add(tag)
+        if not is_instance(header):
+            copy.SOPClassUID, copy.SOPInstanceUID = CTImageStorage, stand_in(header)
         _require(copy, what)
         for keyword in TYPE_2:
             if keyword not in copy:

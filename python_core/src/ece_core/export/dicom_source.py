@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset, dcmread
-from pydicom.uid import CTImageStorage
-from pydicom.valuerep import DSfloat
 
 from ece_core.errors import ECEError, InputError
 from ece_core.export.dicom_seg import PATIENT_GROUP, POSITION_TOLERANCE_MM, SERIES_NUMBER, TYPE_2, check_grid
 from ece_core.export.result import Result
 from ece_core.geometry import Volume
+from ece_core.io.dicom_enhanced import all_frames
+from ece_core.io.dicom_file import read_header
+from ece_core.io.dicom_folder import is_multi_frame_ct
+from ece_core.io.dicom_instances import headers_on, instance_in, instance_of, resampled_headers, uid_of_slice
 from ece_core.io.quiet import library_call
 
 SEG_FILE = Path("dicom") / "seg.dcm"
@@ -44,7 +46,7 @@ def source_headers(folder: Path, result: Result) -> list[Dataset]:
     with library_call("The result's DICOM SEG is damaged, or not of this result.", "Run the analysis again."):
         seg = dcmread(file, stop_before_pixels=True)
         grid = source_grid(result)
-        headers = _headers(seg, grid)
+        headers = _headers(seg, grid, result.input.get("frames"))
         _check_frames(seg, headers)
     return headers
 
@@ -64,7 +66,9 @@ def headers_of_files(files: Sequence[Path | str], result: Result) -> list[Datase
     """
     grid = source_grid(result)
     with library_call("A DICOM file of the scan cannot be read.", "Import the series into the DICOM database again."):
-        headers: list[Dataset] = [dcmread(file, stop_before_pixels=True) for file in files]
+        found = [read_header(Path(file)) for file in files]
+        slices = all_frames(found) if is_multi_frame_ct(found[0]) else found
+        headers: list[Dataset] = [file.header for file in slices]
         normal = grid.direction[:, 2]
         headers.sort(key=lambda header: float(normal @ np.array(header.ImagePositionPatient, float)))
         uid = str(headers[0].SeriesInstanceUID)
@@ -90,7 +94,7 @@ def source_grid(result: Result) -> Volume:
         raise InputError("The result does not say which grid its CT has.", "Run the analysis again.") from error
 
 
-def _headers(seg: Dataset, grid: Volume) -> list[Dataset]:
+def _headers(seg: Dataset, grid: Volume, frames: Sequence[Sequence[int]] | None) -> list[Dataset]:
     (series,) = seg.ReferencedSeriesSequence
     common = Dataset()
     for element in seg:
@@ -98,33 +102,24 @@ def _headers(seg: Dataset, grid: Volume) -> list[Dataset]:
             common.add(element)
     common.Modality, common.SeriesInstanceUID = "CT", series.SeriesInstanceUID
     common.SeriesNumber = int(seg.SeriesNumber) - SERIES_NUMBER
-    common.Rows, common.Columns = grid.shape[1:]
-    k_mm, j_mm, i_mm = grid.spacing_mm
-    common.PixelSpacing, common.SliceThickness = [_ds(j_mm), _ds(i_mm)], _ds(k_mm)
-    common.ImageOrientationPatient = [_ds(value) for value in grid.direction[:, :2].T.ravel()]
-    instances = series.ReferencedInstanceSequence
-    if len(instances) != grid.shape[0]:
+    sources = [instance_in(item) for item in series.ReferencedInstanceSequence]
+    if not any(frame.DerivationImageSequence for frame in seg.PerFrameFunctionalGroupsSequence):
+        return resampled_headers(grid, common, sources)
+    if frames is None:
+        uids = [source.sop_instance_uid for source in sources]
+    else:
+        uids = [uid_of_slice(sources[number].sop_instance_uid, frame) for number, frame in frames]
+    if len(uids) != grid.shape[0]:
         raise ValueError("the SEG refers to another number of slices")
-    return [_header(common, grid, k, str(item.ReferencedSOPInstanceUID)) for k, item in enumerate(instances)]
-
-
-def _header(common: Dataset, grid: Volume, k: int, uid: str) -> Dataset:
-    header = Dataset()
-    header.update(common)
-    header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, uid
-    header.ImagePositionPatient = [_ds(value) for value in grid.to_lps((k, 0, 0))]
-    return header
+    return headers_on(grid, common, uids, sources[0].sop_class_uid)
 
 
 def _check_frames(seg: Dataset, headers: list[Dataset]) -> None:
-    """Each frame of the SEG says where it lies and which slice it was drawn on."""
-    place_of = {header.SOPInstanceUID: np.array(header.ImagePositionPatient, float) for header in headers}
+    """Each frame of the SEG says where it lies and, unless the CT was resampled, which slice it was drawn on."""
+    place_of = {instance_of(header): np.array(header.ImagePositionPatient, float) for header in headers}
     for frame in seg.PerFrameFunctionalGroupsSequence:
-        image = frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
         place = np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float)
-        if np.abs(place_of[image] - place).max() > POSITION_TOLERANCE_MM:
-            raise ValueError("a frame of the SEG does not lie on the slice that it names")
-
-
-def _ds(value: float) -> DSfloat:
-    return DSfloat(float(value) + 0.0, auto_format=True)
+        for derivation in frame.DerivationImageSequence:
+            named = place_of[instance_in(derivation.SourceImageSequence[0])]
+            if np.abs(named - place).max() > POSITION_TOLERANCE_MM:
+                raise ValueError("a frame of the SEG does not lie on the slice that it names")

@@ -29,6 +29,7 @@ from ece_core.export.dicom_seg import (
     usable_headers,
 )
 from ece_core.export.garbage import no_collection
+from ece_core.io.dicom_instances import Instance, instance_in, instances_of
 from ece_core.io.strict_dicom import strict_dicom
 from ece_core.lymph_nodes.lymph_node import LymphNode
 
@@ -78,8 +79,9 @@ def write_dicom_sr(
         raise ValueError("lymph nodes and their SEG belong together")
     with strict_dicom(), no_collection():
         try:
-            first, _ = usable_headers(headers[:1], "dicom/sr.dcm")
-            sources = [*first, *(_reference(header) for header in headers[1:])]
+            ((first,), _), instances = usable_headers(headers[:1], "dicom/sr.dcm"), instances_of(headers)
+            first.SOPClassUID, first.SOPInstanceUID = instances[0].sop_class_uid, instances[0].sop_instance_uid
+            sources = [first, *(_reference(one, first) for one in instances[1:])]
             outlines = None if seg is None else dcmread(seg, stop_before_pixels=True)
             report = build_dicom_sr(lymph_nodes, sources, models, outlines)
             report.save_as(os.fspath(path), enforce_file_format=True)
@@ -90,11 +92,11 @@ def write_dicom_sr(
             ) from error  # the library's words quote values: they stay in the cause
 
 
-def _reference(header: Dataset) -> Dataset:
-    """What a report needs of a slice that it only names as evidence: checking the rest takes a tenth of its time."""
+def _reference(instance: Instance, first: Dataset) -> Dataset:
+    """What a report needs of an image that it only names as evidence: checking the rest takes a tenth of its time."""
     reference = Dataset()
-    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-        setattr(reference, keyword, str(header[keyword].value))
+    reference.SOPClassUID, reference.SOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
+    reference.StudyInstanceUID, reference.SeriesInstanceUID = first.StudyInstanceUID, first.SeriesInstanceUID
     return reference
 
 
@@ -108,9 +110,9 @@ def build_dicom_sr(
     if seg is None:
         groups: list[Any] = [_nothing_found(headers)]
     else:
-        drawn_on = _drawn_on(seg)
+        drawn_on, series_uid = _drawn_on(seg), str(headers[0].SeriesInstanceUID)
         groups = [
-            _group(lymph_node, _segment(seg, number, drawn_on[number]), str(headers[0].SeriesInstanceUID), models)
+            _group(lymph_node, _segment(seg, number, drawn_on.get(number, [])), series_uid, models)
             for number, lymph_node in enumerate(lymph_nodes, start=1)
         ]
     content = hd.sr.MeasurementReport(
@@ -196,30 +198,37 @@ def _group(
     )
 
 
-def _drawn_on(seg: Dataset) -> dict[int, list[Dataset]]:
-    """Segment number -> the slices that its frames were drawn on, each an item of Source Image Sequence. Read once:
-    highdicom goes through all frames for each segment."""
+def _drawn_on(seg: Dataset) -> dict[int, list[Instance]]:
+    """Segment number -> the images that its frames were drawn on, none if the CT was resampled. Read once: highdicom
+    goes through all frames for each segment."""
     shared = seg.SharedFunctionalGroupsSequence[0]
-    found: dict[int, dict[str, Dataset]] = {}
+    found: dict[int, dict[Instance, None]] = {}
     for frame in seg.PerFrameFunctionalGroupsSequence:
         # Where there is one segment only, the SEG says so once for all frames.
         segment = (frame if "SegmentIdentificationSequence" in frame else shared).SegmentIdentificationSequence[0]
         images = found.setdefault(int(segment.ReferencedSegmentNumber), {})
         for derivation in frame.DerivationImageSequence:
             for image in derivation.SourceImageSequence:
-                images.setdefault(str(image.ReferencedSOPInstanceUID), image)
-    return {number: list(images.values()) for number, images in found.items()}
+                images[instance_in(image)] = None
+    return {number: list(images) for number, images in found.items()}
 
 
-def _segment(seg: Dataset, number: int, images: Sequence[Dataset]) -> hd.sr.ReferencedSegment:
+def _segment(seg: Dataset, number: int, images: Sequence[Instance]) -> hd.sr.ReferencedSegment:
+    frames: dict[tuple[str, str], list[int]] = {}
+    for image in images:
+        of_one = frames.setdefault((image.sop_class_uid, image.sop_instance_uid), [])
+        if image.frame is not None:
+            of_one.append(image.frame)
+    series = seg.ReferencedSeriesSequence[0].SeriesInstanceUID
     return hd.sr.ReferencedSegment(
         sop_class_uid=seg.SOPClassUID,
         sop_instance_uid=seg.SOPInstanceUID,
         segment_number=number,
         source_images=[
-            hd.sr.SourceImageForSegmentation(image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID)
-            for image in images
-        ],
+            hd.sr.SourceImageForSegmentation(*uids, sorted(numbers) or None) for uids, numbers in frames.items()
+        ]
+        or None,
+        source_series=None if frames else hd.sr.SourceSeriesForSegmentation(series),
     )
 
 

@@ -43,13 +43,15 @@ class Result:
     warnings
         Plain sentences for the reader of the result.
     input
-        {format, modality, series_uid_sha256, shape_kji, spacing_mm (k, j, i), affine_lps (4x4, (i, j, k) to LPS mm)}.
+        {format, modality, series_uid_sha256, shape_kji, spacing_mm (k, j, i), affine_lps (4x4, (i, j, k) to LPS mm)};
+        of a multi-frame CT also frames, [object, frame] per slice.
     patient
         {ece_probability, method, outputs}: the value, how it was made, and what each model said.
     lymph_nodes
         In the order of their labels.
     heatmaps
-        One {method, title, file, scaling} each; ``file`` is relative to the result folder.
+        One {method, title, file, scaling} each; ``file`` is relative to the result folder. Of a DICOM CT also
+        ``dicom``, the heatmap's Parametric Map.
     """
 
     software: dict[str, str]
@@ -106,6 +108,7 @@ class Result:
             _expect(isinstance(content.get("search", {}), dict))
             for heatmap in values["heatmaps"]:
                 _expect(_is_inside(heatmap["file"]) and isinstance(heatmap["method"], str))
+                _expect(_is_inside(heatmap.get("dicom", heatmap["file"])))
             labels = [lymph_node.label for lymph_node in values["lymph_nodes"]]
             _expect(len(set(labels)) == len(labels))
             return cls(**values)

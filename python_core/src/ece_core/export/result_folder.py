@@ -9,13 +9,13 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ece_core.errors import ECEError, InputError, RunError
+from ece_core.errors import InputError, RunError
+from ece_core.export.dicom_objects import write_dicom_objects
 from ece_core.export.lymph_nodes_csv import write_lymph_nodes_csv
 from ece_core.export.nrrd import read_nrrd, write_nrrd
 from ece_core.export.result import RESULT_FILE, Result
@@ -86,6 +86,8 @@ def write_result(
     heatmaps: dict[str, Volume],
     ct: Volume,
     headers: Sequence[Dataset] = (),
+    *,
+    rtstruct: bool = False,
 ) -> Result:
     """Write all files of a result (design.md section 4), `result.json` last.
 
@@ -100,12 +102,14 @@ def write_result(
     ct
         (K, J, I) HU, for the key images.
     headers
-        One DICOM header per slice in the order of k; empty when the input was not DICOM, then no SEG is made.
+        One DICOM header per slice in the order of k; empty when the input was not DICOM, then no DICOM is written.
+    rtstruct
+        Also write the outlines as RTSTRUCT.
 
     Returns
     -------
     Result
-        As written: with a warning added when the DICOM SEG could not be made from these headers.
+        As written: heatmaps name their DICOM objects, and a warning says which could not be made from these headers.
 
     Raises
     ------
@@ -117,13 +121,13 @@ def write_result(
     folder = Path(folder)
     write_seg_nrrd(folder / "lymph_nodes.seg.nrrd", instances, result.lymph_nodes, algorithm_name(result))
     write_lymph_nodes_csv(folder / "lymph_nodes.csv", result)
+    drawn = {method: one.with_array(np.clip(one.array, 0, 1).astype(np.float32)) for method, one in heatmaps.items()}
     for heatmap in result.heatmaps:
         file = folder / heatmap["file"]
         file.parent.mkdir(parents=True, exist_ok=True)
-        volume = heatmaps[heatmap["method"]]
-        write_nrrd(volume.with_array(np.clip(volume.array, 0, 1).astype(np.float32)), file)
+        write_nrrd(drawn[heatmap["method"]], file)
     if headers:
-        result = _with_dicom(folder, result, instances, headers)
+        result = write_dicom_objects(folder, result, instances, drawn, headers, rtstruct=rtstruct)
     _write_report(folder, result, instances, heatmaps, ct)
     (folder / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
     return result
@@ -145,24 +149,6 @@ def algorithm_name(result: Result) -> str:
     outliners = [model for model in result.models if "segmentation" in str(model.get("task"))]
     drawn_by = [f"{model['name']} {model['version']}" for model in outliners]
     return f"ECEDetector {result.software.get('version', '')}".strip() + (f" ({drawn_by[0]})" if drawn_by else "")
-
-
-def _with_dicom(folder: Path, result: Result, instances: Volume, headers: Sequence[Dataset]) -> Result:
-    """Outlines as SEG and numbers as SR, both or none; without a lymph node the SR says so."""
-    from ece_core.export.dicom_seg import write_dicom_seg  # highdicom takes a second to import
-    from ece_core.export.dicom_sr import write_dicom_sr
-
-    (folder / "dicom").mkdir()
-    seg = folder / "dicom" / "seg.dcm" if result.lymph_nodes else None
-    notes: tuple[str, ...] = ()
-    try:
-        if seg is not None:
-            notes = write_dicom_seg(seg, instances, result.lymph_nodes, headers, result.models)
-        write_dicom_sr(folder / "dicom" / "sr.dcm", result.lymph_nodes, headers, result.models, seg)
-    except ECEError as error:  # the analysis is worth more than its DICOM copy
-        shutil.rmtree(folder / "dicom")
-        notes = (str(error),)
-    return replace(result, warnings=(*result.warnings, *notes))
 
 
 def _write_report(folder: Path, result: Result, instances: Volume, heatmaps: dict[str, Volume], ct: Volume) -> None:

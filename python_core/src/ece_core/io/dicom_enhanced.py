@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset, FileDataset
 
 from ece_core.errors import InputError
 from ece_core.io.dicom_file import DicomFile
+from ece_core.io.dicom_instances import MARK, uid_of_slice
 from ece_core.io.limits import MAX_SLICES
 from ece_core.io.quiet import library_call
 
@@ -40,7 +41,7 @@ DAMAGED_FIX = "Export the series again, or as a classic CT series with one file 
 def frames_of(file: DicomFile) -> list[DicomFile]:
     """One file per frame, as :func:`~ece_core.io.dicom_file.read_header` would give it of a classic slice.
 
-    Their SOPInstanceUIDs are the object's with ``#`` and the frame's number: they name no object of a PACS.
+    Their SOPInstanceUIDs are those of :mod:`~ece_core.io.dicom_instances`: they name no object of a PACS.
 
     Raises
     ------
@@ -61,6 +62,8 @@ def frames_of(file: DicomFile) -> list[DicomFile]:
                 f"The multi-frame CT describes {len(own)} frames, but says that it has {count}.", DAMAGED_FIX
             )
         common, uid = _common(file), file.text("SOPInstanceUID")
+        if not uid or MARK in uid:
+            raise InputError("The SOPInstanceUID of the multi-frame CT is missing, or is no UID.", DAMAGED_FIX)
         return [
             replace(file, header=_header(common, groups, shared, uid, number), frame=number, frames=count)
             for number, groups in enumerate(own)
@@ -92,7 +95,7 @@ def _header(common: Dataset, own: Dataset, shared: Dataset, uid: str, number: in
         for theirs, classic in names.items():
             if item is not None and theirs in item:
                 setattr(header, classic, item[theirs].value)
-    header.SOPInstanceUID = f"{uid}#{number + 1}"
+    header.SOPInstanceUID = uid_of_slice(uid, number + 1)
     header.InstanceNumber = number + 1
     return header
 

@@ -10,7 +10,9 @@ import numpy as np
 from ece_core.errors import GeometryError, InputError
 from ece_core.io.dicom_checks import check_headers
 from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile
+from ece_core.io.dicom_folder import is_multi_frame_ct
 from ece_core.io.dicom_grid import SAME_POSITION_MM, along_normal
+from ece_core.io.dicom_instances import MARK
 from ece_core.io.dicom_pixels import stored_values
 from ece_core.io.header_numbers import of_slices
 from ece_core.io.quiet import LIBRARY_ERRORS, quiet
@@ -40,6 +42,8 @@ def without_copies(files: Sequence[DicomFile]) -> tuple[list[DicomFile], list[st
         if not uid:
             nameless = sum(not other.text("SOPInstanceUID") for other in files)
             raise InputError(f"SOPInstanceUID is missing in {of_slices(nameless, len(files))}.", DAMAGED_FIX)
+        if MARK in uid and not is_multi_frame_ct(file):  # a made-up UID, which no file may have
+            raise InputError("The SOPInstanceUID of a slice is no UID.", DAMAGED_FIX)
         if uid not in first:
             first[uid] = file
         elif same_content(first[uid], file):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom import Dataset
 
 from ece_core.errors import GeometryError, InputError
 from ece_core.geometry import Array, Volume
@@ -16,6 +17,7 @@ from ece_core.io.dicom_enhanced import all_frames
 from ece_core.io.dicom_file import DAMAGED_FIX, DicomFile, read_header
 from ece_core.io.dicom_folder import Contents, is_ct_slice, is_multi_frame_ct, kind_of, named, read_folder
 from ece_core.io.dicom_grid import check_no_sideways_shift, grid_affine, sorted_along_normal
+from ece_core.io.dicom_instances import instances_of, resampled_headers
 from ece_core.io.dicom_orientation import one_orientation
 from ece_core.io.dicom_pixels import hounsfield, release, whole_rescale
 from ece_core.io.dicom_regrid import Regrid, check_corrections, planned
@@ -26,8 +28,10 @@ from ece_core.io.plausible_hu import hu_warnings
 from ece_core.io.quiet import quiet
 from ece_core.io.scan import Scan
 
-NO_OBJECTS_OF_RESAMPLED = "The CT was resampled: no DICOM SEG or SR is written, as outlines lie between its slices."
-NO_OBJECTS_OF_FRAMES = "The CT is a multi-frame object: no DICOM SEG or SR that refers to its frames is written."
+RESAMPLED = (
+    "The CT was resampled: DICOM objects of the result lie on the resampled grid, and refer to the series instead of "
+    "to slices of it."
+)
 
 
 @dataclass(frozen=True)
@@ -103,16 +107,15 @@ def read_dicom(path: Path, series_uid: str | None = None, correct: Sequence[str]
         raise GeometryError(f"{error.problem} {contents.unread}".strip(), error.fix) from error
     array = _voxels(files)
     volume = grid.apply(array) if isinstance(grid, Regrid) else Volume(array, grid)
-    on_slices = not isinstance(grid, Regrid) and not is_multi_frame_ct(files[0])
-    if is_multi_frame_ct(files[0]):
-        warnings.append(NO_OBJECTS_OF_FRAMES)
-    elif not on_slices:
-        warnings.append(NO_OBJECTS_OF_RESAMPLED)
+    headers: list[Dataset] = [file.header for file in files]
+    if isinstance(grid, Regrid):
+        headers = resampled_headers(volume, headers[0], instances_of(headers))
+        warnings.append(RESAMPLED)
     warnings += about_slices + complete_by_its_own_count(files) + hu_warnings(array)
     return Scan(
         volume=volume,
         format="dicom",
-        headers=tuple(file.header for file in files) if on_slices else (),
+        headers=tuple(headers),
         series_uid_sha256=hashlib.sha256(files[0].text("SeriesInstanceUID").encode()).hexdigest(),
         warnings=tuple(warnings),
         modality="CT",

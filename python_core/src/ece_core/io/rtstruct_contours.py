@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 
 from ece_core.errors import EmptyMaskError, GeometryError, InputError
 from ece_core.geometry import Array, Volume
+from ece_core.io.dicom_instances import uid_of_slice
 from ece_core.io.limits import MAX_COORDINATE_MM
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")  # the second, of PS3.3 C.8.8.6.3, says what we do with the first
@@ -122,13 +123,15 @@ def on_slices(contours: Sequence[Contour], grid: Volume, roi: str) -> dict[int, 
     return dict(sorted(placed.items()))
 
 
-def check_images(contours: Sequence[Contour], slice_of: Mapping[str, int], grid: Volume, roi: str) -> list[str]:
+def check_images(
+    contours: Sequence[Contour], slice_of: Mapping[str, int | None], grid: Volume, roi: str
+) -> list[str]:
     """The images that contours name must be slices of this CT.
 
     Parameters
     ----------
     slice_of
-        SOPInstanceUID -> k of the CT.
+        As :func:`~ece_core.io.dicom_instances.slices_by_reference` gives it.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def check_images(contours: Sequence[Contour], slice_of: Mapping[str, int], grid:
     elsewhere = 0
     for contour in contours:
         height = float(np.median(grid.to_index(contour.points_lps)[:, 0]))
-        named = [slice_of[uid] for uid in contour.image_uids]
+        named = [k for uid in contour.image_uids if (k := slice_of[uid]) is not None]
         elsewhere += bool(named) and min(abs(height - k) for k in named) > 0.5
     if not elsewhere:
         return []
@@ -233,7 +236,10 @@ def _numbers(item: Dataset) -> Array:
 
 
 def _image_uids(item: Dataset) -> tuple[str, ...]:
-    return tuple(_text(image, "ReferencedSOPInstanceUID") for image in items_of(item, "ContourImageSequence"))
+    """As :func:`~ece_core.io.dicom_instances.slices_by_reference` has them."""
+    images = items_of(item, "ContourImageSequence")
+    uids = [(_text(image, "ReferencedSOPInstanceUID"), _text(image, "ReferencedFrameNumber")) for image in images]
+    return tuple(uid_of_slice(uid, int(frame)) if frame.isdecimal() else uid for uid, frame in uids)
 
 
 def _refuse_outside(indices: Sequence[Array], slices: Array, grid: Volume, roi: str) -> None:

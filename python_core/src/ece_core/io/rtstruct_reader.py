@@ -15,6 +15,7 @@ from pydicom.uid import RTStructureSetStorage
 from ece_core.errors import ECEError, EmptyMaskError, GeometryError, InputError
 from ece_core.geometry import Array, Volume
 from ece_core.io.dicom_file import read_header, text_of
+from ece_core.io.dicom_instances import slices_by_reference
 from ece_core.io.quiet import library_call, quiet
 from ece_core.io.rtstruct_contours import (
     EXPORT_FIX,
@@ -131,7 +132,7 @@ class _Reader:
     def __init__(self, ct: Scan, check_references: bool) -> None:
         self.grid = ct.volume
         headers = ct.headers if check_references else ()
-        self.slice_of = {text_of(header, "SOPInstanceUID"): k for k, header in enumerate(headers)}
+        self.slice_of = slices_by_reference(headers)
         self.frame = text_of(headers[0], "FrameOfReferenceUID") if headers else ""
 
     def mask(self, item: Dataset, contour_items: list[Dataset], roi: str) -> tuple[Volume, list[str]]:

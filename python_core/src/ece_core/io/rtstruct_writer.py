@@ -20,13 +20,14 @@ from pydicom import config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
 
 from ece_core import RESEARCH_USE_ONLY, __version__
 from ece_core.errors import EmptyMaskError, GeometryError, InputError
 from ece_core.geometry import Array, Volume
 from ece_core.io.ct_series_writer import IMPLEMENTATION_UID
 from ece_core.io.dicom_file import text_of
+from ece_core.io.dicom_instances import instance_of, instances_of
 from ece_core.io.quiet import LIBRARY_ERRORS
 from ece_core.io.rtstruct_names import ONE_LYMPH_NODE
 from ece_core.io.strict_dicom import strict_dicom
@@ -257,7 +258,7 @@ def _add_dates(ds: Dataset, created: datetime) -> None:
 def _referenced_frame(headers: Sequence[Dataset]) -> Dataset:
     series = Dataset()
     series.SeriesInstanceUID = text_of(headers[0], "SeriesInstanceUID")
-    series.ContourImageSequence = [_image(header) for header in headers]
+    series.ContourImageSequence = [one.item() for one in instances_of(headers)]
     study = Dataset()
     study.ReferencedSOPClassUID = STUDY_CLASS
     study.ReferencedSOPInstanceUID = text_of(headers[0], "StudyInstanceUID")
@@ -266,13 +267,6 @@ def _referenced_frame(headers: Sequence[Dataset]) -> Dataset:
     frame.FrameOfReferenceUID = text_of(headers[0], "FrameOfReferenceUID")
     frame.RTReferencedStudySequence = [study]
     return frame
-
-
-def _image(header: Dataset) -> Dataset:
-    image = Dataset()
-    image.ReferencedSOPClassUID = text_of(header, "SOPClassUID") or CTImageStorage
-    image.ReferencedSOPInstanceUID = text_of(header, "SOPInstanceUID")
-    return image
 
 
 def _roi(label: int, name: str, header: Dataset, drawn: str) -> Dataset:
@@ -300,7 +294,9 @@ def _roi_contours(instances: Volume, label: int, headers: Sequence[Dataset]) -> 
 
 def _contour(points_lps: Array, header: Dataset) -> Dataset:
     contour = Dataset()
-    contour.ContourImageSequence = [_image(header)]
+    drawn_on = instance_of(header)
+    if drawn_on is not None:  # no image lies there where the CT was resampled
+        contour.ContourImageSequence = [drawn_on.item()]
     contour.ContourGeometricType = "CLOSED_PLANAR"
     contour.NumberOfContourPoints = len(points_lps)
     # Four decimals keep a decimal string within its 16 characters, and a contour within 0.1 micrometer. They are

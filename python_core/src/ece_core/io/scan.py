@@ -24,7 +24,8 @@ class Scan:
     format
         Kind of file that it was read from.
     headers
-        The slices' DICOM headers without pixels, in the order of k; empty if the input was not DICOM.
+        The slices' DICOM headers without pixels, in the order of k; empty if the input was not DICOM. Of a slice that
+        is no file of its own (a frame, or resampled) a made-up one: :mod:`~ece_core.io.dicom_instances`.
         They hold the patient's data: for DICOM objects that we write, never for logs, JSON or HTML.
     series_uid_sha256
         Hexadecimal SHA-256 of the SeriesInstanceUID; None if the input was not DICOM.

@@ -14,6 +14,7 @@ from ece_core.export.result import RESULT_FILE, Result, read_result
 from ece_core.export.result_folder import read_heatmaps
 from ece_core.export.seg_nrrd import read_seg_nrrd
 from ece_core.geometry import Volume
+from ece_core.io import Scan
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.pipeline.heatmaps import correlated, heatmap_entry
 from ece_core.pipeline.networks import CLASSIFICATION
@@ -73,7 +74,8 @@ def explain(
         others = {name: one for name, one in read_heatmaps(folder, result).items() if name != entry["method"]}
         correlations = correlated(heatmap.volume, others, lymph_nodes, scan.volume)
         entry |= {"correlation": correlations} if correlations else {}
-        return _add(Path(folder), result, entry, {**others, entry["method"]: heatmap.volume}, instances, scan.volume)
+        maps = {**others, entry["method"]: heatmap.volume}
+        return _add(Path(folder), result, entry, maps, instances, scan)
 
 
 def _asked_for(result: Result, lymph_node_id: str | None) -> list[LymphNode]:
@@ -97,19 +99,22 @@ def _check_same_scan(result: Result, series_uid_sha256: str | None, instances: V
 
 
 def _add(
-    folder: Path, result: Result, entry: dict[str, Any], heatmaps: dict[str, Volume], instances: Volume, ct: Volume
+    folder: Path, result: Result, entry: dict[str, Any], heatmaps: dict[str, Volume], instances: Volume, scan: Scan
 ) -> Path:
     """The heatmap first, `result.json` after it, the report that shows both last; each under a temporary name until
     whole: killed between, only a file that nothing lists, or a report without the new heatmap, is left."""
     from ece_core.export import report
+    from ece_core.export.dicom_objects import FOLDER, with_object
 
     file = folder / entry["file"]
     file.parent.mkdir(exist_ok=True)
     _replace(file, lambda path: write_nrrd(heatmaps[entry["method"]], path))
     others = tuple(other for other in result.heatmaps if other["method"] != entry["method"])
+    if scan.headers and (folder / FOLDER).is_dir():  # else its headers were refused when the result was made
+        entry, _ = with_object(folder, entry, heatmaps[entry["method"]], instances, scan.headers, len(others))
     result = replace(result, heatmaps=(*others, entry))
     _replace(folder / RESULT_FILE, lambda path: path.write_text(result.to_json(), encoding="utf-8"))
-    _replace(folder / "report.html", lambda path: report.write_report(path, result, instances, heatmaps, ct))
+    _replace(folder / "report.html", lambda path: report.write_report(path, result, instances, heatmaps, scan.volume))
     return file
 
 

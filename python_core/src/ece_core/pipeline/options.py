@@ -41,6 +41,8 @@ class AnalyzeOptions:
         randomization and repeatability.
     correct
         What of a DICOM series' geometry may be resampled instead of refused: "tilt", "spacing".
+    rtstruct
+        Of a DICOM CT also write the outlines as RT Structure Set.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class AnalyzeOptions:
     mirror: bool = False
     faithfulness: bool = False
     correct: tuple[str, ...] = ()
+    rtstruct: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "explain", tuple(dict.fromkeys(self.explain)))

@@ -12,6 +12,7 @@ import numpy as np
 from ece_core import __version__
 from ece_core.geometry import Volume
 from ece_core.io import Scan, read_ct
+from ece_core.io.dicom_instances import frames_of_slices
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.pipeline import networks
 from ece_core.pipeline.options import AnalyzeOptions
@@ -108,6 +109,7 @@ def make_result(
             "shape_kji": list(scan.volume.shape),
             "spacing_mm": list(scan.volume.spacing_mm),
             "affine_lps": scan.volume.affine.tolist(),
+            **({"frames": frames} if (frames := frames_of_slices(scan.headers)) else {}),
         },
         patient=patient,
         lymph_nodes=tuple(lymph_nodes),
@@ -123,7 +125,9 @@ def write_whole(
     from ece_core.export.result_folder import write_result
 
     with run.clock.stage("write"):
-        result = write_result(folder, result, instances, dict(heatmaps), scan.volume, scan.headers)
+        result = write_result(
+            folder, result, instances, dict(heatmaps), scan.volume, scan.headers, rtstruct=run.options.rtstruct
+        )
     result = replace(result, seconds=dict(run.clock.seconds))
     (folder / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
     return result

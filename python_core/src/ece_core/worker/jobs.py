@@ -13,7 +13,7 @@ from ece_core.pipeline import AnalyzeOptions
 from ece_core.pipeline.stages import Report
 
 OPTION_NAMES = tuple(field.name for field in fields(AnalyzeOptions))
-SWITCHES = {"full_search", "mirror", "faithfulness"}
+SWITCHES = {"full_search", "mirror", "faithfulness", "rtstruct"}
 
 
 def run_job(name: str, asked: dict[str, Any], report: Report) -> dict[str, Any]:
