@@ -1,5 +1,6 @@
 """The set-up in the panel: packages, device and models, each with its state and one button."""
 
+import re
 from pathlib import Path
 
 import qt
@@ -114,7 +115,7 @@ class SetupPart:
     def _refreshPackages(self) -> None:
         missing = self.panel.dependencies.missingPackages()
         self.ui.packagesLabel.text = (
-            _("{no} Python packages: {names} missing").format(no=NO, names=", ".join(missing)) if missing
+            _("{no} Python packages: {names} missing").format(no=NO, names=", ".join(re.split("[<>=]", requirement)[0] for requirement in missing)) if missing
             else _("{yes} Python packages").format(yes=YES))
         setEnabled(self.ui.packagesButton, "" if missing else _("All are installed."),
                  _("Install the Python packages that the analysis needs; reviewing and exporting work without."))

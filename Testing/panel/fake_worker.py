@@ -43,8 +43,16 @@ def partial(out: str) -> Path:
     return folder
 
 
+def modeFor(request: dict) -> str:
+    """`fails on b`, `dies on b`, `slow on b`: only of a scan whose name begins so; of others happy."""
+    mode, _, name = MODE.read_text().partition(" on ")
+    if name and not Path(request.get("ct", "")).name.startswith(name):
+        return "happy"
+    return "error" if mode == "fails" else mode
+
+
 def run(request: dict) -> None:
-    identifier, mode = request["id"], MODE.read_text()
+    identifier, mode = request["id"], modeFor(request)
     if mode == "chatty":
         print("a library that prints to stdout", flush=True)
         print("a warning of a library", file=sys.stderr, flush=True)

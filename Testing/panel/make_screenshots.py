@@ -158,6 +158,42 @@ def segmenter_states(worker, out: Path) -> None:
     widget.cleanup()
 
 
+def batch_states(worker, out: Path, folder: Path) -> None:
+    """Three scans, of which one is refused."""
+    scans = folder / "scans"
+    scans.mkdir()
+    for name in ("neck A.nrrd", "neck B.nii.gz", "neck C.mha"):
+        (scans / name).write_bytes(b"x")
+    worker.mode = "fails on neck B"
+    widget = panel_host.openModule("LymphNodeSeg", worker.makeProcess)
+    widget.enter()
+    ui = widget.panel.ui
+    ui.inputsCollapsibleButton.collapsed = ui.resultCollapsibleButton.collapsed = True
+    ui.batchCollapsibleButton.collapsed = False
+    ui.batchInPathLineEdit.currentPath, ui.batchOutPathLineEdit.currentPath = str(scans), str(folder / "out")
+    panel_host.processEvents()
+    panel_host.click(ui.batchButton)
+    panel_host.waitFor(lambda: ui.batchLabel.visible, "the end of the batch")
+    ui.batchInPathLineEdit.currentPath, ui.batchOutPathLineEdit.currentPath = "/data/scans", "/data/results"
+    ui.batchLabel.visible = True
+    shoot(widget, out / "LymphNodeSeg_batch.png", width=560)
+    worker.mode = "happy"
+    widget.cleanup()
+
+
+def setup_states(worker, out: Path) -> None:
+    """The set-up unfolded, of a computer that lacks packages."""
+    import slicer
+
+    slicer.packaging.installed = {"scipy>=1.11"}
+    widget = panel_host.openModule("LymphNodeSeg", worker.makeProcess)
+    widget.panel.ui.resultCollapsibleButton.collapsed = True
+    widget.enter()
+    shoot(widget, out / "LymphNodeSeg_setup.png")
+    slicer.packaging.installed = None
+    widget.cleanup()
+
+
 def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
@@ -172,6 +208,8 @@ def main(out: Path) -> None:
         detector_states(worker, result, out)
         review_states(worker, result, out)
         segmenter_states(worker, out)
+        batch_states(worker, out, folder)
+        setup_states(worker, out)
         export_states(worker, result, out, folder)
 
 

@@ -13,6 +13,7 @@ MODULES = ("LymphNodeSeg", "ECEDetector")
 SOURCES = sorted(path for name in MODULES for path in (REPOSITORY / name).rglob("*.py"))
 # The shared files see the widgets of whichever module they run in, so both must have them.
 SHARED = "LymphNodeSegLib"
+LYMPH_NODE_SEG_ALONE = ("LymphNodeSegPanel", "BatchPart")
 # Python's part of Slicer adds this one to the C++ class (Base/Python/slicer), so it is not in the headers.
 ADDED_IN_PYTHON = {"testingEnabled"}
 
@@ -29,7 +30,7 @@ def modulesOf(source: Path) -> tuple[str, ...]:
     """Whose widgets a file sees: a dialog's own .ui file is called as it is."""
     if source.stem in UI_FILES and source.stem not in MODULES:
         return (source.stem,)
-    if source.parent.name == SHARED and source.stem != "LymphNodeSegPanel":
+    if source.parent.name == SHARED and source.stem not in LYMPH_NODE_SEG_ALONE:
         return MODULES
     return (source.relative_to(REPOSITORY).parts[0],)
 

@@ -116,6 +116,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/explain/weighted.py
   ece_core/export/__init__.py
   ece_core/export/allow_list.py
+  ece_core/export/batch.py
   ece_core/export/dicom_objects.py
   ece_core/export/dicom_pm.py
   ece_core/export/dicom_seg.py
