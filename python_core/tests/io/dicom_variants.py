@@ -329,6 +329,18 @@ def enhanced(slices: Slices, number_of_frames: int | None = None) -> Slices:
     return [ds]
 
 
+def twice(keyword: str) -> Variant:
+    """A sequence of an enhanced CT, on top or shared by its frames, with its items twice."""
+
+    def change(slices: Slices) -> Slices:
+        (ds,) = slices
+        holder = ds if keyword in ds else ds.SharedFunctionalGroupsSequence[0]
+        setattr(holder, keyword, [*holder[keyword].value, *copy.deepcopy(list(holder[keyword].value))])
+        return slices
+
+    return change
+
+
 def _item(slice_: Dataset, *keywords: str) -> Dataset:
     item = Dataset()
     for keyword in keywords:

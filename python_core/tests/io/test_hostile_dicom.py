@@ -67,6 +67,14 @@ REFUSED_HEADERS = {
         lambda slices: variants.without("SOPInstanceUID")(variants.enhanced(slices)),
         "SOPInstanceUID of the multi-frame CT is missing",
     ),
+    "enhanced, shared groups twice": (
+        lambda slices: variants.twice("SharedFunctionalGroupsSequence")(variants.enhanced(slices)),
+        "has 2 items in its SharedFunctionalGroupsSequence, where one may be",
+    ),
+    "enhanced, orientation twice": (
+        lambda slices: variants.twice("PlaneOrientationSequence")(variants.enhanced(slices)),
+        "has 2 items in its PlaneOrientationSequence, where one may be",
+    ),
     "a UID of ours": (variants.setting("SOPInstanceUID", "1.2#3", [3]), "SOPInstanceUID of a slice is no UID"),
     "enhanced, frames cut": (lambda slices: variants.enhanced(slices, 13), "describes 12 frames, but says.*13"),
     "single slice": (lambda slices: slices[:1], "a single slice, which is no volume.*covers the neck"),

@@ -31,6 +31,7 @@ GROUPS = {  # functional group -> what a classic slice calls its elements
     "CTImageFrameTypeSequence": {"FrameType": "ImageType"},
     "FrameContentSequence": {"FrameAcquisitionNumber": "AcquisitionNumber"},
 }  # fmt: skip
+ONE_ITEM = tuple(GROUPS)[:4]  # where voxels lie and what they mean
 OWN = (
     "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "NumberOfFrames", "SOPInstanceUID",
     "InstanceNumber", *(classic for names in GROUPS.values() for classic in names.values()),
@@ -56,7 +57,7 @@ def frames_of(file: DicomFile) -> list[DicomFile]:
         )
     with library_call("The frames of the multi-frame CT are not described, or the file is damaged.", DAMAGED_FIX):
         own = file.header.get("PerFrameFunctionalGroupsSequence") or []
-        shared = (file.header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+        shared = _only_one(file.header, "SharedFunctionalGroupsSequence") or Dataset()
         if len(own) != count or not count:
             raise InputError(
                 f"The multi-frame CT describes {len(own)} frames, but says that it has {count}.", DAMAGED_FIX
@@ -101,5 +102,14 @@ def _header(common: Dataset, own: Dataset, shared: Dataset, uid: str, number: in
 
 
 def _item(groups: Dataset, keyword: str) -> Dataset | None:
+    if keyword in ONE_ITEM:
+        return _only_one(groups, keyword)
     items = list(groups.get(keyword) or ())
+    return items[0] if items else None
+
+
+def _only_one(dataset: Dataset, keyword: str) -> Dataset | None:
+    items = list(dataset.get(keyword) or ())
+    if len(items) > 1:  # nobody can tell which of them holds
+        raise InputError(f"The multi-frame CT has {len(items)} items in its {keyword}, where one may be.", DAMAGED_FIX)
     return items[0] if items else None
