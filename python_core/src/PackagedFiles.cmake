@@ -256,6 +256,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/pipeline/explain.py
   ece_core/pipeline/explanation_guide.py
   ece_core/pipeline/failure.py
+  ece_core/pipeline/heatmap_kind.py
   ece_core/pipeline/heatmaps.py
   ece_core/pipeline/memory.py
   ece_core/pipeline/networks.py

@@ -143,11 +143,19 @@ def test_segment_classify_explain_export_work_on_each_others_files(ece, a_ct_fil
     assert said.code == 0 and "0.52" in said.out
     said = ece("explain", a_ct_file, tmp_path / "classed", "--method", "gradcam", "--node", "LN1", "--json")
     assert said.code == 0 and said.events[-1]["file"].endswith("gradcam-LN1.nrrd")
+    said = ece("explain", a_ct_file, tmp_path / "classed", "--method", "gradcam", "--layer", "../x")
+    assert said.code == 2 and "cannot be the name of a layer" in said.err
     said = ece("export", tmp_path / "classed", "--to", "csv,html", "--out", tmp_path / "exported")
     assert said.code == 0
     assert {path.name for path in (tmp_path / "exported").iterdir()} == {"lymph_nodes.csv", "report.html"}
     again = ece("export", tmp_path / "classed", "--to", "csv", "--out", tmp_path / "exported")
     assert again.code == 2 and "already holds lymph_nodes.csv" in again.err
+
+
+def test_faithfulness_of_an_analysis_is_in_the_result(ece, a_ct_file, tmp_path):
+    assert ece("analyze", a_ct_file, tmp_path / "out", "--explain", "gradcam", "--faithfulness").code == 0
+    (heatmap,) = json.loads((tmp_path / "out" / "result.json").read_text())["heatmaps"]
+    assert heatmap["faithfulness"]["LN1"]["deletion_area"] == 0.2
 
 
 def test_export_of_a_seg_that_is_not_there_writes_nothing(ece, a_ct_file, tmp_path):

@@ -1,9 +1,18 @@
 import pytest
 import torch
 from ece_core.errors import ECEError
-from ece_core.explain import DEFAULT_METHODS, explain_classifier, grad_cam, guided_backpropagation, last_spatial_layer
+from ece_core.explain import (
+    DEFAULT_METHODS,
+    Settings,
+    explain,
+    explain_classifier,
+    grad_cam,
+    guided_backpropagation,
+    last_spatial_layer,
+)
 from small_networks import Chain, a_dense_net, seeded, voxels
 from torch import nn
+from torch.testing import assert_close
 
 
 @pytest.fixture
@@ -64,6 +73,20 @@ def test_the_last_layer_is_found_by_order_of_running_and_not_of_naming():
 
     network = seeded(Reversed())
     assert last_spatial_layer(network, voxels(1, 2, 4, 4, 4)) is network.last  # act runs twice, pool gives one voxel
+
+
+def test_layers_by_word_are_those_of_a_single_explanation():
+    network, x = seeded(Chain()), voxels(1, 2, 4, 4, 4)
+    assert_close(
+        explain_classifier(network, x, 1, ["gradcam"], "all")["gradcam"],
+        explain(network, x, 1, "gradcam", Settings(layer="all")),
+    )
+    assert_close(
+        explain_classifier(network, x, 1, ["gradcam"], "last")["gradcam"],
+        explain_classifier(network, x, 1, ["gradcam"])["gradcam"],
+    )
+    with pytest.raises(ECEError, match="has no decoder"):
+        explain_classifier(network, x, 1, ["guided-backprop", "gradcam"], "bottleneck+decoder")
 
 
 def test_an_unknown_method_is_refused_before_anything_runs(counted_network):

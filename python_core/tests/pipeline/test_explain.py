@@ -8,6 +8,8 @@ from ece_core.export.result import read_result
 from ece_core.geometry import Volume
 from ece_core.io import read_ct, write_image
 from ece_core.pipeline import AnalyzeOptions, analyze, explain
+from ece_core.pipeline.heatmap_kind import HeatmapKind
+from ece_core.pipeline.heatmaps import Heatmap
 from fake_networks import a_neck_ct
 
 
@@ -46,6 +48,43 @@ def test_figures_stand_with_the_heatmap_by_lymph_node(a_result_folder, a_ct_file
     assert "deletion_area" not in first["faithfulness"]["LN1"]
     assert second["faithfulness"]["LN2"]["deletion_area"] == 0.2
     assert second["correlation"] == {"gradcam": {"LN2": 1.0}}  # the fake's maps are the same
+
+
+def test_another_kind_stands_beside_the_ordinary_heatmap(a_result_folder, a_ct_file, fake_models):
+    asked = []
+
+    def heatmaps(bundle, ct, instances, label, methods, device, with_network=False, kind=None):
+        asked.append((kind.network_layer, kind.signed))
+        block = instances.crop(*instances.label_box(label))
+        return {methods[0]: Heatmap(block.with_array(np.full(block.shape, -1.0, np.float32)))}
+
+    explain(a_ct_file, a_result_folder, "gradcam")
+    fake_models(heatmaps=heatmaps)
+    file = explain(a_ct_file, a_result_folder, "gradcam", "LN2", kind=HeatmapKind("decoder", signed=True))
+    first, second = read_result(a_result_folder).heatmaps
+    assert asked == [("bottleneck+decoder", True)]
+    assert (first["method"], second["method"]) == ("gradcam", "gradcam-decoder-signed-LN2")
+    assert second["title"] == "Grad-CAM at decoder, signed of LN2" and "what speaks against" in second["scaling"]
+    assert sitk.GetArrayFromImage(sitk.ReadImage(str(file))).min() == -1.0
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "", "x" * 99])
+def test_what_cannot_be_a_layers_name_never_becomes_a_files(name):
+    with pytest.raises(InputError, match="cannot be the name of a layer.*last, all, decoder"):
+        HeatmapKind(name)
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "words"),
+    [
+        ("gradient", HeatmapKind("all"), "looks at no layer of your choosing.*gradcam"),
+        ("capsule-repair", HeatmapKind(signed=True), "has no signed map"),
+    ],
+)
+def test_what_a_method_does_not_have_is_refused(a_result_folder, a_ct_file, method, kind, words):
+    with pytest.raises(InputError, match=words):
+        explain(a_ct_file, a_result_folder, method, kind=kind)
+    assert not read_result(a_result_folder).heatmaps
 
 
 def test_the_report_is_written_again(a_result_folder, a_ct_file):

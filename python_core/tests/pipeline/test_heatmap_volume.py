@@ -16,6 +16,14 @@ def a_ct(direction=None) -> Volume:
     return Volume(np.zeros((10, 12, 14), np.int16), affine_from((2.5, 0.7, 0.9), (5.0, -3.0, 40.0), direction))
 
 
+def test_of_signed_blocks_the_value_further_from_0_is_kept():
+    ct = a_ct()
+    against, little = a_block(ct, (1, 1, 1), -0.5), a_block(ct, (1, 1, 2), 0.25)
+    for blocks in ([against, little], [little, against]):
+        pasted = paste_heatmaps(ct, blocks).array
+        assert (pasted[:, :, :4] == -0.5).all() and (pasted[:, :, 4] == 0.25).all()
+
+
 def a_block(ct, start, value, shape=(2, 3, 4)) -> Volume:
     stop = tuple(a + n for a, n in zip(start, shape, strict=True))
     return Volume(np.full(shape, value, np.float32), ct.crop(start, stop).affine)

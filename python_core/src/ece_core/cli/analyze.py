@@ -12,6 +12,7 @@ from ece_core.cli.arguments import (
     CT_HELP,
     OUT_HELP,
     add_explain_argument,
+    add_faithfulness_argument,
     add_patient_model_argument,
     add_rtstruct_argument,
     add_run_arguments,
@@ -33,6 +34,7 @@ def add_parser(commands) -> None:
     ct = parser.add_argument("ct", type=Path, metavar="CT", help=CT_HELP)
     out = parser.add_argument("out", type=Path, metavar="OUT", help=OUT_HELP)
     add_explain_argument(parser)
+    add_faithfulness_argument(parser)
     add_patient_model_argument(parser)
     add_search_arguments(parser)
     add_run_arguments(parser)

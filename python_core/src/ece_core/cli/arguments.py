@@ -51,6 +51,15 @@ def add_explain_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_faithfulness_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--faithfulness",
+        action="store_true",
+        help="also deletion and insertion, shuffled weights and noise: about 30 answers of the network and 5 heatmaps "
+        "more per lymph node and method",
+    )
+
+
 def add_patient_model_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--patient-model",

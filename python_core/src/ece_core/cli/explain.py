@@ -7,11 +7,12 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from ece_core.cli.arguments import CT_HELP, add_run_arguments, read_options
+from ece_core.cli.arguments import CT_HELP, add_faithfulness_argument, add_run_arguments, read_options
 from ece_core.cli.console import Console
 from ece_core.export.faithfulness_words import faithfulness_words, repair_words
 from ece_core.export.result import read_result
 from ece_core.pipeline.explanation_guide import GUIDES
+from ece_core.pipeline.heatmap_kind import HeatmapKind
 
 
 def add_parser(commands) -> None:
@@ -26,11 +27,15 @@ def add_parser(commands) -> None:
     parser.add_argument("--method", required=True, metavar="METHOD", help="one of those below")
     parser.add_argument("--node", metavar="ID", help="one lymph node, such as LN1 (default: all)")
     parser.add_argument(
-        "--faithfulness",
-        action="store_true",
-        help="also deletion and insertion, shuffled weights and noise: about 30 answers of the network and 5 heatmaps "
-        "more per lymph node",
+        "--layer",
+        metavar="NAME",
+        help="of Grad-CAM and its kin: a module's name, last, all, or decoder (with the bottleneck; averaged); "
+        "default: the one that the model's card names, else last",
     )
+    parser.add_argument(
+        "--signed", action="store_true", help="keep what speaks against: -1 to 1 around 0, no median subtracted"
+    )
+    add_faithfulness_argument(parser)
     add_run_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -48,7 +53,8 @@ def run(asked: argparse.Namespace, console: Console) -> None:
     from ece_core.pipeline import explain
 
     progress = console.progress()
-    file = explain(asked.ct, asked.result, asked.method, asked.node, read_options(asked), progress)
+    kind = HeatmapKind(asked.layer, asked.signed)
+    file = explain(asked.ct, asked.result, asked.method, asked.node, read_options(asked), progress, kind)
     progress.end()
     (entry,) = (each for each in read_result(asked.result).heatmaps if Path(each["file"]).name == file.name)
     console.event({"event": "result", "id": None, "folder": str(asked.result), "file": str(file), "heatmap": entry})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ece_core.explain.engine import recorded
 from ece_core.explain.grad_cam import cam_of, grad_cam
 from ece_core.explain.guided_backpropagation import guided_gradient
-from ece_core.explain.layer import find_layer, last_spatial_layer, watched
+from ece_core.explain.layer import SEVERAL, find_layer, last_spatial_layer, watched
 from ece_core.explain.methods import explain, find_method
 from ece_core.explain.settings import Settings
 from ece_core.explain.target import Target, seed_of
@@ -36,7 +36,8 @@ def explain_classifier(
     methods
         Of :data:`ece_core.explain.METHODS`.
     layer
-        For the CAM family. None: the last layer with feature maps, which costs one more forward pass to find.
+        For the CAM family: a name, a module, ``"last"``, ``"all"``, ``"bottleneck+decoder"``. None: the last layer with
+        feature maps, which costs one more forward pass to find.
     settings
         Of the other methods; the layer above counts for them, too.
 
@@ -52,9 +53,13 @@ def explain_classifier(
     """
     for method in methods:
         find_method(method)  # an unknown one is refused before anything runs
+    layer = None if layer == "last" else layer
     if layer is None and {"gradcam", "guided-gradcam", "gradcam-plus-plus"} & set(methods):
         layer = last_spatial_layer(network, x)
-    explained = _from_one_pass(network, x, target, [m for m in methods if m in DEFAULT_METHODS], layer)
+    shared = [m for m in methods if m in DEFAULT_METHODS]
+    if layer in SEVERAL:
+        shared = [m for m in shared if m != "gradcam"]
+    explained = _from_one_pass(network, x, target, shared, None if layer in SEVERAL else layer)
     settings = replace(settings or Settings(), layer=layer)
     for method in methods:
         if method not in explained:

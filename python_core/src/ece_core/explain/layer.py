@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ece_core.explain.engine import IMAGE_DIMENSIONS, NotExplainableError, checked_input, frozen, run
 from ece_core.explain.settings import Layers
 
+SEVERAL = ("all", "bottleneck+decoder")  # words for several layers, see chosen_layers
 _CHOOSE = "Choose another layer."
 
 
@@ -139,7 +140,7 @@ def chosen_layers(network: nn.Module, x: Tensor, choice: Layers) -> list[nn.Modu
     """
     if choice is None or choice == "last":
         return [last_spatial_layer(network, x)]
-    if choice in ("all", "bottleneck+decoder"):
+    if isinstance(choice, str) and choice in SEVERAL:
         return _convolutions(network, x, only_from_the_bottleneck=choice != "all")
     if isinstance(choice, str | nn.Module):
         return [find_layer(network, choice)]

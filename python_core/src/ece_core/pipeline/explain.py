@@ -16,6 +16,7 @@ from ece_core.export.seg_nrrd import read_seg_nrrd
 from ece_core.geometry import Volume
 from ece_core.io import Scan
 from ece_core.lymph_nodes.lymph_node import LymphNode
+from ece_core.pipeline.heatmap_kind import HeatmapKind
 from ece_core.pipeline.heatmaps import correlated, heatmap_entry
 from ece_core.pipeline.networks import CLASSIFICATION
 from ece_core.pipeline.options import AnalyzeOptions
@@ -33,6 +34,7 @@ def explain(
     lymph_node_id: str | None = None,
     options: AnalyzeOptions | None = None,
     report: Report = silent,
+    kind: HeatmapKind | None = None,
 ) -> Path:
     """Adds a heatmap to a result folder; one of the same name is replaced. Nothing else of the AI's output changes.
 
@@ -46,6 +48,8 @@ def explain(
         A key of EXPLANATION_TITLES.
     lymph_node_id
         Such as ``"LN1"``; None: all lymph nodes.
+    kind
+        Another layer, or a signed map; None: as :func:`analyze` makes it.
 
     Returns
     -------
@@ -60,7 +64,8 @@ def explain(
     GeometryError
         The CT is not the one that the result was made from.
     """
-    options = replace(options or AnalyzeOptions(), explain=(method,))
+    options, kind = replace(options or AnalyzeOptions(), explain=(method,)), kind or HeatmapKind()
+    kind.check(method)
     run = Run.start(options, EXPLAIN_STAGES, report)
     result = read_result(folder)
     lymph_nodes = _asked_for(result, lymph_node_id)
@@ -68,8 +73,8 @@ def explain(
     scan = read_scan(run, ct)
     _check_same_scan(result, scan.series_uid_sha256, instances, scan.volume)
     (densenet,) = load_networks(run, CLASSIFICATION)
-    heatmap = explain_lymph_nodes(run, densenet, scan.volume, instances, lymph_nodes, (method,))[method]
-    entry = heatmap_entry(method, None if lymph_node_id is None else lymph_nodes[0], heatmap.figures)
+    heatmap = explain_lymph_nodes(run, densenet, scan.volume, instances, lymph_nodes, (method,), kind)[method]
+    entry = heatmap_entry(method, None if lymph_node_id is None else lymph_nodes[0], heatmap.figures, kind)
     with run.clock.stage("write"):
         others = {name: one for name, one in read_heatmaps(folder, result).items() if name != entry["method"]}
         correlations = correlated(heatmap.volume, others, lymph_nodes, scan.volume)

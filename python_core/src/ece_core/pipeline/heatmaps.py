@@ -11,11 +11,16 @@ import numpy as np
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.pipeline.explanation_guide import CAPSULE_REPAIR
+from ece_core.pipeline.heatmap_kind import HeatmapKind
 from ece_core.pipeline.options import EXPLANATION_TITLES
 
 SCALING = (
     "Each lymph node by itself: median subtracted, negatives set to 0, divided by the maximum. "
     "Colors of two lymph nodes cannot be compared. Where two overlap, the larger value is shown."
+)
+SIGNED_SCALING = (
+    "Each lymph node by itself: divided by the largest absolute value; what speaks against is negative, not drawn. "
+    "Colors of two lymph nodes cannot be compared. Where two overlap, the value further from 0 is shown."
 )
 REPAIR_SCALING = (
     "Capsule repair, each lymph node by itself: fall of the probability of ENE (also ECE) divided by the largest fall; "
@@ -58,12 +63,13 @@ def paste_heatmaps(ct: Volume, blocks: Sequence[Volume]) -> Volume:
     ct
         The grid.
     blocks
-        float32 in [0, 1], each a block of the CT grid (same spacing and direction, whole-voxel offset). At least one.
+        float32 in [0, 1], or [-1, 1], each a block of the CT grid (same spacing and direction, whole-voxel offset). At
+        least one.
 
     Returns
     -------
     Volume
-        float32; where blocks overlap, their maximum.
+        float32; where blocks overlap, the value further from 0.
     """
     starts = np.array([np.rint(ct.to_index(block.origin_lps_mm)) for block in blocks], dtype=int)
     stops = starts + np.array([block.shape for block in blocks])
@@ -71,7 +77,7 @@ def paste_heatmaps(ct: Volume, blocks: Sequence[Volume]) -> Volume:
     pasted = np.zeros(last - first, np.float32)
     for block, start, stop in zip(blocks, starts - first, stops - first, strict=True):
         view = pasted[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
-        np.maximum(view, block.array, out=view)
+        np.copyto(view, block.array, where=np.abs(block.array) > np.abs(view))
     affine = ct.affine.copy()
     affine[:3, 3] = ct.to_lps(first)
     return Volume(pasted, affine)
@@ -133,14 +139,19 @@ def on_grid_of(ct: Volume, block: Volume) -> Volume:
 
 
 def heatmap_entry(
-    method: str, lymph_node: LymphNode | None = None, figures: Mapping[str, Any] | None = None
+    method: str,
+    lymph_node: LymphNode | None = None,
+    figures: Mapping[str, Any] | None = None,
+    kind: HeatmapKind | None = None,
 ) -> dict[str, Any]:
     """One entry of `heatmaps` in `result.json`: {method, title, file, scaling}, of all lymph nodes or of one.
 
     ``figures`` go beside these: ``faithfulness`` or ``capsule_repair``, by the lymph nodes' ids.
     """
-    name, title = method, EXPLANATION_TITLES[method]
+    kind = kind or HeatmapKind()
+    name, title = method + kind.suffix, EXPLANATION_TITLES[method] + kind.words
     if lymph_node is not None:
-        name, title = f"{method}-LN{lymph_node.label}", f"{title} of {lymph_node.id}"
-    scaling = REPAIR_SCALING if method == CAPSULE_REPAIR else SCALING
+        name, title = f"{name}-LN{lymph_node.label}", f"{title} of {lymph_node.id}"
+    scaling = SIGNED_SCALING if kind.signed else SCALING
+    scaling = REPAIR_SCALING if method == CAPSULE_REPAIR else scaling
     return {"method": name, "title": title, "file": f"heatmaps/{name}.nrrd", "scaling": scaling, **(figures or {})}

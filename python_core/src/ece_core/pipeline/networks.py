@@ -16,6 +16,7 @@ from ece_core.errors import ModelError
 from ece_core.geometry import Volume
 from ece_core.lymph_nodes.patient_networks import PATIENT_NETWORKS
 from ece_core.pipeline.explanation_guide import CAPSULE_REPAIR
+from ece_core.pipeline.heatmap_kind import HeatmapKind
 from ece_core.pipeline.heatmaps import Heatmap
 
 if TYPE_CHECKING:
@@ -190,19 +191,23 @@ def heatmaps(
     methods: Sequence[str],
     device: str,
     with_network: bool = False,
+    kind: HeatmapKind | None = None,
 ) -> dict[str, Heatmap]:
     """What in the CT speaks for ENE (also ECE) in one lymph node, per method: [0, 1] on a block of the CT grid.
 
-    With each its faithfulness figures; ``with_network`` also those for which the network runs again and again.
+    With each its faithfulness figures; ``with_network`` also those for which the network runs again and again. A signed
+    map is in [-1, 1], and its figures are those of what is positive.
     """
-    from ece_core.explain.faithfulness.lymph_node import faithfulness, lymph_node_heatmaps
+    from ece_core.explain.faithfulness.lymph_node import View, faithfulness, lymph_node_heatmaps
     from ece_core.explain.lymph_node_repair import repair_lymph_node
     from ece_core.models import node_classifier
 
     crop = node_classifier.crop(bundle, ct, instances, label)
+    kind = kind or HeatmapKind()
     of_network = tuple(method for method in methods if method != CAPSULE_REPAIR)
-    maps = lymph_node_heatmaps(bundle, crop, of_network, device) if of_network else {}
-    judged = faithfulness(bundle, crop, maps, device, with_network)
+    view = View(kind.network_layer, kind.signed)
+    maps = lymph_node_heatmaps(bundle, crop, of_network, device, view=view) if of_network else {}
+    judged = faithfulness(bundle, crop, maps, device, with_network, view)
     figures: dict[str, dict] = {method: {"faithfulness": judged[method].to_json()} for method in maps}
     if CAPSULE_REPAIR in methods:
         repair, maps[CAPSULE_REPAIR] = repair_lymph_node(bundle, crop, device)

@@ -16,6 +16,7 @@ from ece_core.lymph_nodes.not_evaluable import TOO_LARGE, exceeds, not_evaluable
 from ece_core.lymph_nodes.patient_networks import title_of
 from ece_core.pipeline import networks
 from ece_core.pipeline.detection import confident, probabilities_at
+from ece_core.pipeline.heatmap_kind import HeatmapKind
 from ece_core.pipeline.heatmaps import Heatmap, on_grid_of, together
 from ece_core.pipeline.memory import attempts_whole, attempts_with_tiles, with_less_memory
 from ece_core.pipeline.patient import NOTHING_FOUND, left_out_warning
@@ -203,17 +204,19 @@ def explain_lymph_nodes(
     instances: Volume,
     lymph_nodes: Sequence[LymphNode],
     methods: Sequence[str],
+    kind: HeatmapKind | None = None,
 ) -> dict[str, Heatmap]:
     """One heatmap volume per method: every lymph node explained by itself, pasted into a crop of the CT grid."""
     of_each: dict[str, dict[str, Heatmap]] = {method: {} for method in methods}
     thorough = run.options.faithfulness
+    others = () if kind is None or kind == HeatmapKind() else (kind,)
     with run.clock.stage("explain") as tell:
         for done, node in enumerate(lymph_nodes, start=1):
             answer = _on_device(
                 run,
                 "explaining a lymph node",
                 lambda device, label=node.label: networks.heatmaps(
-                    bundle, ct, instances, label, methods, device, thorough
+                    bundle, ct, instances, label, methods, device, thorough, *others
                 ),
             )
             for method in methods:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +20,15 @@ from ece_core.models.node_classifier import Crop
 
 Array = np.ndarray
 
+
+@dataclass(frozen=True)
+class View:
+    """Another map of the same method: of ``layer`` instead of the one that the model's card names, or ``signed``."""
+
+    layer: str | None = None
+    signed: bool = False
+
+
 ENE = CLASS_NAMES.index("ENE")
 
 
@@ -29,36 +39,50 @@ def seen_of(bundle: Bundle, block: Crop) -> Array:
 
 
 def lymph_node_heatmaps(
-    bundle: Bundle, block: Crop, methods: tuple[str, ...], device: str, network: nn.Module | None = None
+    bundle: Bundle,
+    block: Crop,
+    methods: tuple[str, ...],
+    device: str,
+    network: nn.Module | None = None,
+    view: View | None = None,
 ) -> dict[str, Array]:
     """The product's heatmaps of one lymph node: what speaks for ENE against N and P, (K, J, I) in [0, 1] per method.
 
     Parameters
     ----------
+    view
+        Another layer, or signed: then in [-1, 1].
     network
         Instead of the bundle's own.
     """
+    view = view or View()
     return explain_lymph_node(
         network or bundle.network,
         block.input,
         log_odds(ENE),
         methods,
         device,
-        bundle.spec.get("gradcam_layer"),  # absent: the last layer that has feature maps
+        view.layer or bundle.spec.get("gradcam_layer"),  # absent: the last layer that has feature maps
         node_classifier.seen(bundle, block),
         bundle.folder,
+        view.signed,
     )
 
 
 def faithfulness(
-    bundle: Bundle, block: Crop, heatmaps: Mapping[str, Array], device: str, with_network: bool = False
+    bundle: Bundle,
+    block: Crop,
+    heatmaps: Mapping[str, Array],
+    device: str,
+    with_network: bool = False,
+    view: View | None = None,
 ) -> dict[str, Faithfulness]:
     """Figures per method.
 
     Parameters
     ----------
     heatmaps
-        As :func:`lymph_node_heatmaps` gives them.
+        As :func:`lymph_node_heatmaps` gives them for ``view``; of signed ones what is positive is judged.
     with_network
         Also those for which the network runs: about a minute per lymph node and method on one core for the slowest.
     """
@@ -66,9 +90,10 @@ def faithfulness(
     spacing_mm = tuple(bundle.spec["input"]["spacing_mm"])
     found = {}
     for method, heatmap in heatmaps.items():
+        heatmap = np.maximum(heatmap, 0)
         figures = map_figures(heatmap, distance_mm, seen, spacing_mm)
         if with_network:
-            experiment = _experiment(bundle, block, method, device)
+            experiment = _experiment(bundle, block, method, device, view)
             figures = with_experiments(figures, heatmap, seen, bundle.network, experiment)
         found[method] = figures
     return found
@@ -86,13 +111,13 @@ def ene_probability(bundle: Bundle, block: Crop, device: str) -> Callable[[Array
     return probability
 
 
-def _experiment(bundle: Bundle, block: Crop, method: str, device: str) -> Experiment:
+def _experiment(bundle: Bundle, block: Crop, method: str, device: str, view: View | None) -> Experiment:
     def of_network(network: nn.Module) -> Array:
-        return lymph_node_heatmaps(bundle, block, (method,), device, network)[method]
+        return np.maximum(lymph_node_heatmaps(bundle, block, (method,), device, network, view)[method], 0)
 
     def of_hu(hu: Array) -> Array:
         again = edited_crop.with_hu(bundle, block, hu)
-        return lymph_node_heatmaps(bundle, again, (method,), device)[method]
+        return np.maximum(lymph_node_heatmaps(bundle, again, (method,), device, view=view)[method], 0)
 
     blank = without_ct(torch.from_numpy(block.input)[None])[0].numpy()
     hu = edited_crop.hu_of(bundle, block)
