@@ -169,7 +169,10 @@ REFUSED_GEOMETRY = {
         variants.two_kernels,
         r"12 of 12 positions hold more than one slice: #1 kernel B70f \(12 slices\), #2 kernel SIMULATED \(12 slices\)",
     ),
-    "two acquisitions": (variants.two_acquisitions, r"#1 acquisition 1 \(12 slices\), .*as in --series UID#1"),
+    "two acquisitions": (
+        variants.two_acquisitions,
+        r"#1 acquisition 1 \(12 slices\), .*number: --series [\d.]+#1\. In Slicer, load one",
+    ),
     "two alike": (variants.two_alike, "12 of 12 positions hold more than one slice, which the headers do not tell ap"),
     "one position": (variants.one_position, "All 12 slices lie at one position"),
     "axial and coronal": (variants.axial_and_coronal, "mixes slices of 2 orientations: 12 axial, 12 coronal"),

@@ -111,7 +111,12 @@ def _chosen(problem: str, parts: dict[str, list[DicomFile]], part: int | None) -
     if part is not None and 1 <= part <= len(parts):
         return one_slice_per_position(list(parts.values())[part - 1])
     listed = ", ".join(f"#{n} {name} ({len(found)} slices)" for n, (name, found) in enumerate(parts.items(), start=1))
-    raise GeometryError(f"{problem}: {listed}.", "Choose one of them by its number, as in --series UID#1.")
+    uid = next(iter(parts.values()))[0].text("SeriesInstanceUID")
+    named = uid if re.fullmatch(r"[0-9.]{1,64}", uid) else "UID"  # a damaged header may hold anything there
+    raise GeometryError(
+        f"{problem}: {listed}.",
+        f"Choose one of them by its number: --series {named}#1. In Slicer, load one of them as a volume of its own.",
+    )
 
 
 def _acquisitions(files: Sequence[DicomFile]) -> dict[str, list[DicomFile]]:
