@@ -309,6 +309,11 @@ set(ECE_CORE_SCRIPTS
   ece_core/scene/heatmap.py
   ece_core/scene/heatmap_colors.py
   ece_core/scene/heatmap_file.py
+  ece_core/scene/heatmap_legend.py
+  ece_core/scene/heatmap_selection.py
+  ece_core/scene/heatmap_surface.py
+  ece_core/scene/heatmap_view.py
+  ece_core/scene/heatmap_volume.py
   ece_core/scene/highlight.py
   ece_core/scene/jump.py
   ece_core/scene/labelmap.py

@@ -5,13 +5,15 @@ it is free. It never writes: the result folder is the AI's output, and no node m
 """
 
 from ece_core.scene.added_heatmap import take_new_heatmap
-from ece_core.scene.heatmap import hide_heatmaps, show_heatmap
+from ece_core.scene.heatmap import show_heatmap
+from ece_core.scene.heatmap_view import HeatmapView, hide_heatmaps, show_heatmap_view
 from ece_core.scene.highlight import highlight_lymph_node
 from ece_core.scene.jump import jump_to_lymph_node
 from ece_core.scene.result_nodes import ResultNodes, load_result, results_in_scene
 from ece_core.scene.review import SceneReview
 
 __all__ = [
+    "HeatmapView",
     "ResultNodes",
     "SceneReview",
     "hide_heatmaps",
@@ -20,5 +22,6 @@ __all__ = [
     "load_result",
     "results_in_scene",
     "show_heatmap",
+    "show_heatmap_view",
     "take_new_heatmap",
 ]

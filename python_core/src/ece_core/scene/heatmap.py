@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ece_core import RESEARCH_USE_ONLY
 from ece_core.geometry import Volume
 from ece_core.scene.heatmap_colors import heatmap_color_node
-from ece_core.scene.ras import ijk_to_ras, image_of
+from ece_core.scene.ras import LPS_TO_RAS, ijk_to_ras, image_of
 
 if TYPE_CHECKING:
     import slicer
@@ -44,14 +44,27 @@ def add_heatmap(name: str, heatmap: Volume, entry: dict) -> slicer.vtkMRMLScalar
     display.SetWindowLevelMinMax(0, 1)
     display.SetInterpolate(True)
     _set_threshold(heatmapNode, THRESHOLD)
-    _add_legend(heatmapNode, entry.get("title") or entry["method"])
+    add_legend(heatmapNode, entry.get("title") or entry["method"])
     return heatmapNode
 
 
+def volume_of_node(heatmapNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:
+    """(K, J, I) values of a heatmap's node, a view, on its grid; without its transform."""
+    import slicer
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    heatmapNode.GetIJKToRASMatrix(matrix)
+    return Volume(slicer.util.arrayFromVolume(heatmapNode), LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(matrix))
+
+
 def show_heatmap(
-    heatmapNode: slicer.vtkMRMLScalarVolumeNode, opacity: float = OPACITY, threshold: float = THRESHOLD
+    heatmapNode: slicer.vtkMRMLScalarVolumeNode,
+    opacity: float = OPACITY,
+    threshold: float = THRESHOLD,
+    legend: bool = True,
 ) -> None:
-    """Lay a heatmap over the scan in all slice views; what lay there before comes back with :func:`hide_heatmaps`.
+    """Lay a heatmap over the scan in all slice views; what lay there before comes back with :func:`hide_in_slices`.
 
     Parameters
     ----------
@@ -59,6 +72,8 @@ def show_heatmap(
         0 to 1.
     threshold
         0 to 1; voxels below it are not tinted.
+    legend
+        Whether the colors are explained in the views.
 
     Raises
     ------
@@ -79,14 +94,14 @@ def show_heatmap(
     if selectionNode is not None:  # so that slice views of a layout chosen later show it, too
         selectionNode.SetSecondaryVolumeID(heatmapNode.GetID())
     for otherNode in _heatmap_nodes():  # last: a legend is drawn only where its volume is shown already
-        _set_legend_visible(otherNode, otherNode is heatmapNode)
+        set_legend_visible(otherNode, legend and otherNode is heatmapNode)
 
 
-def hide_heatmaps() -> None:
+def hide_in_slices() -> None:
     """Take our heatmaps out of the slice views. Another volume that the user put into the foreground stays."""
     ours = {heatmapNode.GetID() for heatmapNode in _heatmap_nodes()}
     for heatmapNode in _heatmap_nodes():
-        _set_legend_visible(heatmapNode, False)
+        set_legend_visible(heatmapNode, False)
     for compositeNode in _composite_nodes():
         if compositeNode.GetForegroundVolumeID() in ours:
             _bring_back_former(compositeNode)
@@ -101,7 +116,8 @@ def _set_threshold(heatmapNode: slicer.vtkMRMLScalarVolumeNode, threshold: float
     display.SetApplyThreshold(True)
 
 
-def _add_legend(heatmapNode: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
+def add_legend(heatmapNode: slicer.vtkMRMLDisplayableNode, title: str) -> None:
+    """A color legend for a node that has the heatmaps' colors; it is not shown yet."""
     import slicer
 
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(heatmapNode)
@@ -113,7 +129,7 @@ def _add_legend(heatmapNode: slicer.vtkMRMLScalarVolumeNode, title: str) -> None
     legend.SetVisibility(False)
 
 
-def _set_legend_visible(heatmapNode: slicer.vtkMRMLScalarVolumeNode, visible: bool) -> None:
+def set_legend_visible(heatmapNode: slicer.vtkMRMLDisplayableNode, visible: bool) -> None:
     import slicer
 
     legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(heatmapNode)
