@@ -24,6 +24,14 @@ class LymphNodeSeg(ScriptedLoadableModule):
             "Research use only. Not a medical device."
         )
         self.parent.acknowledgementText = _("Built on MONAI, PyTorch and 3D Slicer.")
+        slicer.app.connect("startupCompleted()", onStartupCompleted)
+
+
+def onStartupCompleted():
+    """Sample data and terminologies, of both modules."""
+    from LymphNodeSegLib.StartUp import onStartupCompleted as start
+
+    start()
 
 
 class LymphNodeSegWidget(ScriptedLoadableModuleWidget):

@@ -2,10 +2,8 @@
 
 import shutil
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
-import qt
 import slicer
 from LymphNodeSegLib.AnalysisPanel import newFolderName
 from LymphNodeSegLib.CorePackage import problemAndFix
@@ -13,7 +11,7 @@ from LymphNodeSegLib.VolumeHandover import dicomFiles
 from slicer.i18n import tr as _
 
 from .DicomDatabase import isOpen, takeInto
-from .widgets import setEnabled
+from .widgets import setEnabled, waiting
 
 CHOICES = ("accepted", "not-rejected")  # in the order of the .ui file
 DICOM = ("seg", "sr")
@@ -207,13 +205,3 @@ def doneText(done, toFolder: bool, toDatabase: bool) -> str:
     for name, uid in done.series_uids.items():
         parts.append(_("{kind} series {uid}.").format(kind=name.upper(), uid=uid))
     return "\n".join([*parts, *done.notes])
-
-
-@contextmanager
-def waiting():
-    """The cursor says that it takes a moment."""
-    qt.QApplication.setOverrideCursor(qt.QCursor(qt.Qt.WaitCursor))
-    try:
-        yield
-    finally:
-        qt.QApplication.restoreOverrideCursor()

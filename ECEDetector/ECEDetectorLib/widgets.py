@@ -1,5 +1,5 @@
 """What the parts of the panel share."""
 
-from LymphNodeSegLib.widgets import setEnabled
+from LymphNodeSegLib.widgets import setEnabled, waiting
 
-__all__ = ["setEnabled"]
+__all__ = ["setEnabled", "waiting"]

@@ -114,8 +114,9 @@ class SetupPart:
 
     def _refreshPackages(self) -> None:
         missing = self.panel.dependencies.missingPackages()
+        names = ", ".join(re.split("[<>=]", requirement)[0] for requirement in missing)
         self.ui.packagesLabel.text = (
-            _("{no} Python packages: {names} missing").format(no=NO, names=", ".join(re.split("[<>=]", requirement)[0] for requirement in missing)) if missing
+            _("{no} Python packages: {names} missing").format(no=NO, names=names) if missing
             else _("{yes} Python packages").format(yes=YES))
         setEnabled(self.ui.packagesButton, "" if missing else _("All are installed."),
                  _("Install the Python packages that the analysis needs; reviewing and exporting work without."))

@@ -9,6 +9,7 @@ import shutil
 import sys
 import types
 from pathlib import Path
+from typing import ClassVar
 
 import slicer
 
@@ -25,6 +26,10 @@ def install(temporary: Path) -> None:
     settings = Settings()
     slicer.app.userSettings = lambda: settings
     slicer.dicomDatabase = DicomDatabase(temporary)
+    slicer.app.started = []  # what is called once the application has started
+    slicer.app.connect = lambda signal, receiver: slicer.app.started.append((signal, receiver))
+    module("SampleData", SampleDataLogic=SampleDataLogic)
+    SampleDataLogic.registered = []
     utils = module("DICOMLib.DICOMUtils", importDicom=importDicom)
     module("DICOMLib", DICOMUtils=utils)
     slicer.i18n = module("slicer.i18n", tr=lambda text: text, translate=lambda context, text: text)
@@ -55,6 +60,20 @@ class Settings:
 
     def setValue(self, key: str, value) -> None:
         self.values[key] = value
+
+
+class SampleDataLogic:
+    """`SampleData.SampleDataLogic`: signature as in Slicer's Modules/Scripted/SampleData."""
+
+    registered: ClassVar[list[dict]] = []
+
+    @staticmethod
+    def registerCustomSampleDataSource(category="Custom", sampleName=None, uris=None, fileNames=None, nodeNames=None,
+                                       customDownloader=None, thumbnailFileName=None, loadFileType="VolumeFile",
+                                       loadFiles=None, loadFileProperties={}, checksums=None) -> None:  # noqa: B006
+        assert isinstance(uris, str) and isinstance(fileNames, str) and isinstance(nodeNames, str)
+        SampleDataLogic.registered.append(dict(category=category, sampleName=sampleName, uris=uris,
+                                               customDownloader=customDownloader, thumbnail=thumbnailFileName))
 
 
 class DicomDatabase:

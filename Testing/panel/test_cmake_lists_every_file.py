@@ -54,7 +54,7 @@ def test_a_file_that_is_missing_from_a_list_is_found(tmp_path):
 def test_every_folder_with_packaged_files_is_added_at_the_top():
     top = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
     folders = re.findall(r"add_subdirectory\(([^)]+)\)", top)
-    assert folders == ["LymphNodeSeg", "ECEDetector", "python_core/src", "Resources"]
+    assert folders == ["LymphNodeSeg", "ECEDetector", "python_core/src", "Resources", "Testing/slicer"]
 
 
 def test_the_extension_depends_on_pytorch_and_says_what_it_is_for():

@@ -14,8 +14,8 @@ SOURCES = sorted(path for name in MODULES for path in (REPOSITORY / name).rglob(
 # The shared files see the widgets of whichever module they run in, so both must have them.
 SHARED = "LymphNodeSegLib"
 LYMPH_NODE_SEG_ALONE = ("LymphNodeSegPanel", "BatchPart")
-# Python's part of Slicer adds this one to the C++ class (Base/Python/slicer), so it is not in the headers.
-ADDED_IN_PYTHON = {"testingEnabled"}
+# Python's part of Slicer adds the one (Base/Python/slicer), PythonQt the other: neither is in the headers.
+ADDED_IN_PYTHON = {"testingEnabled", "connect"}
 
 
 UI_FILES = {path.stem: path for module in MODULES for path in (REPOSITORY / module / "Resources" / "UI").glob("*.ui")}

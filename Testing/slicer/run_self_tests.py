@@ -87,6 +87,44 @@ def test_closing_the_scene_ends_the_process(folder, result):
     assert panel.run.client.process is None
 
 
+def test_the_sample_scan_is_offered_and_made_here(folder, result):
+    import SampleData
+
+    names = [source.sampleName for source in SampleData.SampleDataLogic.sampleDataSourcesByCategory("ECE Detector")]
+    assert names == ["Neck CT (simulated)"]
+    slicer.mrmlScene.Clear()
+    (source,) = SampleData.SampleDataLogic.sampleDataSourcesByCategory("ECE Detector")
+    (volumeNode,) = source.customDownloader(source)
+    assert volumeNode.GetImageData().GetDimensions()[2] > 50
+
+
+def test_terminologies_are_loaded_at_start_up(folder, result):
+    from ece_core.export.terminology_contexts import SEGMENT_CONTEXT
+
+    assert slicer.modules.terminologies.logic().IsTerminologyContextLoaded(SEGMENT_CONTEXT)
+
+
+def test_export_of_what_was_accepted(folder, result):
+    panel = openPanel(folder, result, "happy")
+    panel.openResult(str(result))
+    panel.ui.lymphNodeTable.selectRow(0)
+    panel.ui.acceptButton.click()
+    panel.ui.exportButton.click()
+    dialog = panel.exportPart.dialog
+    assert not dialog.ui.segCheckBox.enabled and "was not DICOM" in dialog.ui.segCheckBox.toolTip
+    dialog.ui.folderPathLineEdit.currentPath = str(folder / "exports")
+    dialog.ui.exportButton.click()
+    assert len(list((folder / "exports").glob("*/lymph_nodes.csv"))) == 1, dialog.ui.problemLabel.text
+    dialog.close()
+
+
+def test_set_up_and_pre_check_are_shown(folder, result):
+    panel = openPanel(folder, result, "happy")
+    panel.refresh()
+    assert panel.ui.modelsLabel.text.count("✔") == 2, panel.ui.modelsLabel.text
+    assert "mm long" in panel.ui.precheckLabel.text
+
+
 TESTS = [value for name, value in sorted(globals().items()) if name.startswith("test_")]
 
 
