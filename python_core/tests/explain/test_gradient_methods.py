@@ -167,13 +167,24 @@ class Affine(nn.Module):
         return self.head(self.conv(x).flatten(1))
 
 
-@pytest.mark.parametrize("method", ["gradient-x-input", "integrated-gradients", "deeplift", "lrp-epsilon"])
-def test_on_a_linear_network_they_are_the_same_and_known(method):
+IN_CLOSED_FORM = {
+    "gradient": lambda w, x: w,
+    "saliency": lambda w, x: w.abs(),
+    "smoothgrad": lambda w, x: w,
+    **dict.fromkeys(
+        ("gradient-x-input", "integrated-gradients", "deeplift", "lrp-epsilon", "occlusion"), lambda w, x: w * x
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", IN_CLOSED_FORM)
+def test_on_a_linear_network_they_are_known(method):
     network, x = Affine(), voxels(1, 1, 2, 2, 2)
     with torch.no_grad():
         network.head.bias.zero_()
     w = network.conv.weight.detach() * network.head.weight.detach().squeeze()
-    assert_close(explain(network, x, 0, method), w * x, rtol=1e-4, atol=1e-6)
+    found = explain(network, x, 0, method, Settings(window=1, stride=1))
+    assert_close(found, IN_CLOSED_FORM[method](w, x), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -185,6 +196,7 @@ def test_they_agree_with_captum_where_it_is_right():
     )  # fmt: skip
     network, settings = seeded(chain), Settings(baseline=BASELINE, steps=50, window=2, stride=2)
     theirs = {
+        "gradient": captum.Saliency(network).attribute(X.clone().requires_grad_(), target=1, abs=False),
         "saliency": captum.Saliency(network).attribute(X.clone().requires_grad_(), target=1),
         "gradient-x-input": captum.InputXGradient(network).attribute(X.clone().requires_grad_(), target=1),
         "integrated-gradients": captum.IntegratedGradients(network).attribute(X, BASELINE, target=1, n_steps=50),

@@ -227,3 +227,19 @@ def test_the_epsilon_rule_agrees_with_captum_on_a_chain():
         layer.rule = rules.EpsilonRule(epsilon=EPSILON)
     theirs = captum.LRP(network).attribute(X.clone(), target=1)
     assert_close(ours, theirs.detach(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "rule"), [("zplus", "Alpha1_Beta0_Rule"), ("gamma", "GammaRule")])
+def test_two_more_rules_agree_with_captum_where_they_mean_the_same(name, rule):
+    """No bias (captum gives it another share), no negative voxel, and a class whose score is positive."""
+    captum = pytest.importorskip("captum.attr")
+    rules = pytest.importorskip("captum.attr._utils.lrp_rules")
+    network, image, target = without_bias(Plain()), X.abs(), 2
+    assert network(image)[0, target] > 0
+    ours = explain(network, image, target, "lrp-" + name)
+    for layer in (network.first, network.second, network.head):
+        layer.rule = getattr(rules, rule)(**({"gamma": GAMMA} if name == "gamma" else {}))
+    theirs = captum.LRP(network).attribute(image.clone(), target=target).detach()
+    assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert ours.any()
