@@ -13,16 +13,18 @@ def test_ct_and_results_come_back_as_they_went(way, orthanc, ct, study, ece, tmp
     assert sent.code == 0, sent.err
     assert sent.event("transfer") == {"event": "transfer", "total": 28, "sent": 28, "there_before": 0, "failed": 0}
 
-    analyzed = ece("analyze", "--from-pacs", study, tmp_path / "result", "--send", *pacs)
+    analyzed = ece("analyze", "--from-pacs", study, tmp_path / "result", "--send", "--rtstruct", *pacs)
     assert analyzed.code == 0, analyzed.err
     assert "28 of 28 DICOM objects fetched." in analyzed.out
     results = datasets(tmp_path / "result" / "dicom")
-    assert {"SEG", "SR"} <= {one.Modality for one in results.values()}
+    names = sorted(file.name for file in (tmp_path / "result" / "dicom").iterdir())
+    assert [name for name in names if "heatmap" not in name] == ["rtstruct.dcm", "seg.dcm", "sr.dcm"]
+    assert len(names) == 3 + len(read_result(tmp_path / "result").heatmaps) == len(results)
     assert len(read_result(tmp_path / "result").lymph_nodes) == 2
 
     asked = ece("pacs", "query", "--study", study, *pacs, "--json")
     series = {event["Modality"]: event for event in asked.events if event["event"] == "series"}
-    assert set(series) >= {"CT", "SEG", "SR"} and series["CT"]["NumberOfSeriesRelatedInstances"] == "28"
+    assert set(series) >= {"CT", "SEG", "SR", "RTSTRUCT"} and series["CT"]["NumberOfSeriesRelatedInstances"] == "28"
 
     fetched = ece("pacs", "fetch", study, tmp_path / "fetched", *pacs, "--json")
     assert fetched.code == 0, fetched.err

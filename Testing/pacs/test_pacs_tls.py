@@ -6,6 +6,8 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from conftest import datasets
+from orthanc import free_port
 from tls_door import TlsDoor
 
 pytestmark = pytest.mark.slow
@@ -102,6 +104,36 @@ def test_dimse_with_certificates(secured, credentials, ct, study, ece, tmp_path)
     assert nobody.code == 3 and ("could not prove" in nobody.err or "does not answer" in nobody.err)
     plain = ece("pacs", "echo", "--server", pacs[1].replace("dicoms", "dicom"))
     assert plain.code == 3
+
+
+@pytest.fixture
+def secured_move(authority, start_orthanc):
+    """A server that sends for a C-MOVE with TLS, and shows its certificate; ours it checks."""
+    key, certificate = authority.sign("server")
+    port = free_port()
+    us = {"AET": "LNECE", "Host": "127.0.0.1", "Port": port, "Manufacturer": "Generic", "UseDicomTls": True}
+    us |= {f"Allow{what}": True for what in ("Echo", "Find", "Get", "Move", "Store")}
+    orthanc = start_orthanc(
+        DicomTlsEnabled=True,
+        DicomTlsPrivateKey=str(key),
+        DicomTlsCertificate=str(certificate),
+        DicomTlsTrustedCertificates=str(authority.certificate),
+        DicomTlsRemoteCertificateRequired=True,
+        DicomModalities={"lnece": us},
+    )
+    return SimpleNamespace(dicom=orthanc.dicom, ours=port)
+
+
+def test_a_move_comes_back_over_tls(secured_move, credentials, ct, study, ece, tmp_path):
+    """What the PACS opens to us is encrypted, too, and whoever shows no certificate is not let in."""
+    pacs = ["--server", f"dicoms://ORTHANC@127.0.0.1:{secured_move.dicom}", "--credentials"]
+    assert ece("pacs", "send", ct, *pacs, credentials()).code == 0
+    move = ["--move-port", secured_move.ours]
+    moved = ece("pacs", "fetch", study, tmp_path / "a", *pacs, credentials(), *move)
+    assert moved.code == 0, moved.err
+    assert datasets(tmp_path / "a") == datasets(ct)
+    nobody = ece("pacs", "fetch", study, tmp_path / "b", *pacs, credentials(certificate_file="", key_file=""), *move)
+    assert nobody.code in (2, 3) and not list((tmp_path / "b").rglob("*.dcm"))
 
 
 def test_a_file_that_others_may_read_is_refused_before_anything_is_sent(ece, tmp_path, no_settings):

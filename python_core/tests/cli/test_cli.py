@@ -174,7 +174,7 @@ def test_doctor_finds_what_is_missing(ece, monkeypatch):
     from importlib import metadata
 
     def without_monai(name):
-        if name == "monai":
+        if name in ("monai", "pynetdicom"):
             raise metadata.PackageNotFoundError
         return metadata.version(name)
 
@@ -184,6 +184,8 @@ def test_doctor_finds_what_is_missing(ece, monkeypatch):
     findings = {event["name"]: event for event in said.events if event["event"] == "finding"}
     assert findings["numpy"]["fix"] == "" and findings["monai"]["found"] == "not installed"
     assert "pip install" in findings["monai"]["fix"]
+    assert 'pip install "ece-core[pacs]"' in findings["PACS"]["found"] and findings["PACS"]["fix"] == ""
+    assert "JPEG lossless (" in findings["DICOM compressions"]["found"]
     assert {"Python", "memory", "device", "DICOM compressions", "model segmentation"} <= set(findings)
     assert said.events[-1]["missing"] >= 1
 

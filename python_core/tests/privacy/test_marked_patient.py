@@ -2,13 +2,19 @@
 
 import base64
 import gzip
+import json
 import logging
+import os
 import re
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import pytest
 from ece_core.cli.main import main
 from ece_core.io import dicom_file, write_image
+from ece_core.review import open_review
 from fake_networks import a_neck_ct
 from marked_patient import searched, write_marked_ct
 from scipy import ndimage
@@ -114,6 +120,65 @@ def test_nothing_of_the_patient_comes_out(patient, ece, tmp_path):
     assert assert_clean(marks, out) >= 12
     assert not leaks(marks, b"\n".join(said))
     assert b"DEBUG talkative: test_marked_patient.py, line" in b"\n".join(said)  # there was something to cut down
+
+
+WORKER = Path(__file__).parents[1] / "worker" / "fake_worker.py"
+SEEN = "Seen by the second reader"
+
+
+def worker_says(requests, behaviour):
+    """Every line of the real worker's stdout and stderr, with all logs, over fake networks."""
+    lines = "".join(json.dumps(request) + "\n" for request in requests)
+    worker = subprocess.Popen([sys.executable, str(WORKER), behaviour], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=os.environ | {"ECE_LOG": "debug"})  # fmt: skip
+    worker.stdin.write(lines.encode())
+    worker.stdin.flush()
+    said = b""
+    while said.count(b'"event": "result"') + said.count(b'"event": "error"') < len(requests):
+        line = worker.stdout.readline()
+        assert line, worker.stderr.read().decode()
+        said += line
+    rest, errors = worker.communicate(timeout=180)  # closes stdin, which ends it
+    return said + rest, errors
+
+
+@pytest.mark.slow
+def test_nothing_of_the_patient_comes_out_of_the_worker_or_into_a_review(patient, tmp_path):
+    ct, mask, marks = patient
+    out = tmp_path / "out"
+    options = {"explain": ["gradcam"], "rtstruct": True}
+    (tmp_path / "heat").mkdir()
+    said, errors = worker_says([
+        {"id": 1, "request": "analyze", "ct": str(ct), "out": str(out / "analyzed"), "options": options},
+        {"id": 2, "request": "explain", "ct": str(ct), "result": str(out / "analyzed"), "method": "saliency"},
+        {"id": 3, "request": "classify", "ct": str(ct), "mask": str(mask), "label": 1,
+         "heatmap_folder": str(out / "heat"), "options": {"explain": ["gradcam"]}},
+    ], "quick")  # fmt: skip
+    assert said.count(b'"event": "result"') == 3, said.decode() + errors.decode()
+    review = open_review(out / "analyzed")
+    review.review.set_status("LN1", "accepted")
+    review.review.set_comment("LN1", SEEN)
+    review.save()
+    assert SEEN in (out / "analyzed" / "review.json").read_text()
+    assert sorted(file.name for file in (out / "analyzed" / "dicom").iterdir()) == [
+        "heatmap_gradcam.dcm", "heatmap_saliency.dcm", "rtstruct.dcm", "seg.dcm", "sr.dcm",
+    ]  # fmt: skip
+    assert assert_clean(marks, out) >= 8
+    assert not leaks(marks, said) and not leaks(marks, errors)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["broken", "quick"])
+def test_nothing_of_the_patient_comes_out_of_a_worker_that_fails(behaviour, patient, tmp_path):
+    ct, _, marks = patient
+    if behaviour == "quick":
+        damage(ct, lambda content: content[:600])
+        for file in sorted(ct.glob("*.dcm"))[4:]:
+            file.unlink()
+    request = {"id": 1, "request": "analyze", "ct": str(ct), "out": str(tmp_path / "out")}
+    said, errors = worker_says([request], behaviour)
+    assert said.count(b'"event": "error"') == 1, said.decode()
+    assert not leaks(marks, said) and not leaks(marks, errors)
 
 
 def damage(ct, how):

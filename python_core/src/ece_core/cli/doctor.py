@@ -19,6 +19,7 @@ from ece_core.errors import ECEError
 
 NEEDED = ("numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "scikit-image", "pillow", "safetensors", "psutil")
 FOR_ANALYSIS = ("torch", "monai")
+FOR_PACS = ("dicomweb-client", "pynetdicom")  # DICOMweb, DIMSE
 LEAST_MEMORY_GIB = 6  # the aim of `make bench` for one analysis
 TRANSFER_SYNTAXES = {
     "JPEG": "1.2.840.10008.1.2.4.50",
@@ -69,6 +70,7 @@ def examine() -> Iterator[Finding]:
         yield _package(name, 'pip install "ece-core[analysis]" (reviewing and exporting work without)')
     yield _memory()
     yield _guarded("DICOM compressions", _decoders)
+    yield _guarded("PACS", _pacs)
     yield _guarded("device", _device)
     for task in ("lymph_node_segmentation", "lymph_node_classification"):
         yield _guarded(f"model {task.removeprefix('lymph_node_')}", partial(_model, task))
@@ -106,6 +108,14 @@ def _decoders() -> Finding:
     lacking = [name for name in by if not by[name] and name not in RARE]
     missing = [DECODER_PACKAGES.get(TRANSFER_SYNTAXES[name], "pydicom") for name in lacking]
     return Finding("DICOM compressions", found, f"Install {', '.join(missing)}." if missing else "")
+
+
+def _pacs() -> Finding:
+    """Not everybody has a PACS: what is absent is said, and nothing to fix."""
+    try:
+        return Finding("PACS", ", ".join(f"{name} {version(name)}" for name in FOR_PACS))
+    except PackageNotFoundError:
+        return Finding("PACS", 'not installed, and only for `ece pacs`: pip install "ece-core[pacs]"')
 
 
 def _device() -> Finding:
