@@ -128,6 +128,7 @@ def test_a_volume_that_was_replaced_is_noticed_and_the_result_folder_still_knows
     dicom._headers = {}
     dicom.look()
     assert not dicom.ui.segCheckBox.enabled and dicom.ui.csvCheckBox.enabled
+    assert "The DICOM series of the scan is not at hand. Choose the scan" in dicom.ui.segCheckBox.toolTip
 
 
 def test_an_sr_needs_its_seg(dicom):

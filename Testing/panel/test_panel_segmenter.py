@@ -83,3 +83,27 @@ def test_the_volume_that_the_user_chose_is_kept(segmenter, scene):
     segmenter.ui.inputSelector.setCurrentNode(other)
     segmenter.enter()
     assert segmenter.parameters.inputVolume is other
+
+
+def test_a_run_of_the_one_module_leaves_the_review_of_the_other_as_it_is(
+    segmenter, open_panel, a_result_folder, tmp_path
+):
+    """Two modules open at once, on the same scan: nothing lost."""
+    import shutil
+
+    from panel_host import clickRow, press
+
+    shutil.copytree(a_result_folder, tmp_path / "saved")
+    detector = open_panel("ECEDetector")
+    detector.enter()
+    detector.openResult(str(tmp_path / "saved"))
+    panel_host.processEvents()
+    clickRow(detector.ui.lymphNodeTable, 0)
+    press(detector.ui.lymphNodeTable, "f")
+    click(segmenter.ui.applyButton)
+    waitFor(lambda: not segmenter.run.isActive, "the end of the run")
+    assert segmenter.run.problem == "" and detector.run.problem == ""
+    assert detector.reviewPart.state.get("LN2").status == "flagged" and detector.ui.lymphNodeTable.rowCount == 3
+    press(detector.ui.lymphNodeTable, "a")
+    assert detector.reviewPart.state.get("LN2").status == "accepted"
+    assert '"status": "accepted"' in (tmp_path / "saved" / "review.json").read_text()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ece_core.errors import ECEError
+from ece_core.errors import ECEError, InputError
 from ece_core.export.result import Result
 from ece_core.export.terminology import CERVICAL_LYMPH_NODE, CLASSES, region
 from ece_core.review.reviewed_result import ReviewedResult
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 FORMATS = {"seg": "DICOM SEG", "sr": "DICOM SR", "csv": "table (CSV)", "html": "report (HTML)"}
 DICOM = ("seg", "sr")
 OK, WARNING, MISSING = "ok", "warning", "missing"
+NOT_AT_HAND = (
+    "The DICOM series of the scan is not at hand.",
+    "Choose the scan, loaded from the DICOM database, as input volume, or open the result from its folder.",
+)
 NOT_DICOM_FIX = "Load the series through the DICOM module and analyze that. The table and the report can be exported."
 
 
@@ -91,7 +95,10 @@ def folder_source(folder: Path | str, result: Result) -> Callable[[], Sequence[D
     def headers() -> Sequence[Dataset]:
         from ece_core.export.dicom_source import source_headers
 
-        return source_headers(Path(folder), result)
+        try:
+            return source_headers(Path(folder), result)
+        except InputError as error:
+            raise InputError(*NOT_AT_HAND) from error
 
     return headers
 
@@ -121,16 +128,15 @@ def _reference(result: Result, sources: Sequence[Callable[[], Sequence[Dataset]]
     if result.input.get("format") != "dicom":
         words = f"The scan was not DICOM ({kind})." if kind else "The scan was not DICOM."
         return (), Check(name, MISSING, words, NOT_DICOM_FIX, DICOM)
-    problem = ("The DICOM series of the scan is not at hand.", "Choose the scan, loaded from the DICOM database, as "
-               "input volume, or open the result from its folder.")  # fmt: skip
+    problems = []
     for source in sources:
         try:
             headers = tuple(source())
         except ECEError as error:
-            problem = error.problem, error.fix
+            problems.append((error.problem, error.fix))
             continue
         return headers, Check(name, OK, f"{len(headers)} slices; the export joins their study.")
-    return (), Check(name, MISSING, *problem, DICOM)
+    return (), Check(name, MISSING, *(problems or [NOT_AT_HAND])[0], DICOM)
 
 
 def _terminology(reviewed: ReviewedResult) -> Check | None:
