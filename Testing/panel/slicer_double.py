@@ -75,6 +75,11 @@ class SampleDataLogic:
         SampleDataLogic.registered.append(dict(category=category, sampleName=sampleName, uris=uris,
                                                customDownloader=customDownloader, thumbnail=thumbnailFileName))
 
+    @staticmethod
+    def sampleDataSourcesByCategory(category=None) -> list:
+        return [types.SimpleNamespace(**source) for source in SampleDataLogic.registered
+                if category in (None, source["category"])]
+
 
 class DicomDatabase:
     """`slicer.dicomDatabase`: the file of an instance. Opened when the module DICOM is; `full`: it takes no file."""

@@ -66,7 +66,7 @@ def test_analyze_ends_with_the_table_and_a_jump(folder, result):
     panel.ui.lymphNodeTable.selectRow(0)
     panel.ui.jumpButton.click()
     red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode().GetSliceToRAS()
-    expected = panel.table.selected().centroid_lps_mm
+    expected = panel.table.selected().lymph_node.centroid_lps_mm
     assert abs(red.GetElement(2, 3) - expected[2]) < 1.0
 
 
