@@ -162,6 +162,26 @@ def test_one_pass_is_the_sum_over_the_voxels(bundle, a_neck):
     np.testing.assert_allclose(found, 2 * crop.image * crop.inside, rtol=1e-5)
 
 
+@pytest.mark.slow
+def test_an_outline_is_explained_voxel_by_voxel_and_lies_where_it_is(bundle, a_neck):
+    from ece_core.pipeline import networks
+    from ece_core.pipeline.heatmap_kind import HeatmapKind
+
+    ct, instances = a_neck
+    crop = contour.contour_crop(bundle, ct, instances, 1)
+    for accumulate, exact in (("exact", True), ("sample", False)):
+        kind = HeatmapKind(outline=True, accumulate=accumulate)
+        (heatmap,) = networks.outline_heatmaps(bundle, ct, instances, 1, ["saliency"], "cpu", False, kind).values()
+        figures = heatmap.figures["accumulated"]
+        assert figures["voxels"] == crop.inside.sum() and (figures["correlation"] == 1) == exact
+        assert figures["passes"] == (figures["voxels"] if exact else 64)
+        if exact:  # the network looks at one voxel: its map is the outline
+            start = np.rint(ct.to_index(heatmap.volume.origin_lps_mm)).astype(int)
+            stop = start + heatmap.volume.shape
+            there = instances.array[tuple(map(slice, start, stop))] > 0
+            assert ((heatmap.volume.array > 0.5) == there).mean() > 0.98 and heatmap.volume.array[there].mean() > 0.8
+
+
 def test_a_method_that_takes_a_pass_per_voxel_is_refused(bundle, a_neck):
     crop = contour.contour_crop(bundle, *a_neck, 1)
     with pytest.raises(NotExplainableError, match="guided-backprop of many voxels.*linear method"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from ece_core.cli.explain import figures
 from ece_core.errors import GeometryError, InputError
 from ece_core.export.result import read_result
 from ece_core.geometry import Volume
@@ -74,10 +75,32 @@ def test_what_cannot_be_a_layers_name_never_becomes_a_files(name):
         HeatmapKind(name)
 
 
+def test_ways_to_sum_are_for_outlines():
+    with pytest.raises(InputError, match="A class has one score.*Add --outline"):
+        HeatmapKind(accumulate="sample")
+    with pytest.raises(InputError, match="no such way to sum.*exact, blocks, sample"):
+        HeatmapKind(outline=True, accumulate="guess")
+
+
+def test_an_outlines_map_says_of_how_many_voxels_it_is(a_result_folder, a_ct_file, monkeypatch):
+    def outline_heatmaps(bundle, ct, instances, label, methods, device, with_network, kind):
+        block = instances.crop(*instances.label_box(label))
+        summed = {"accumulated": {"voxels": 99, "passes": 64, "correlation": 0.97}}
+        return {methods[0]: Heatmap(block.with_array(np.ones(block.shape, np.float32)), summed)}
+
+    monkeypatch.setattr("ece_core.pipeline.networks.outline_heatmaps", outline_heatmaps)
+    explain(a_ct_file, a_result_folder, "guided-backprop", kind=HeatmapKind(outline=True, accumulate="sample"))
+    (entry,) = read_result(a_result_folder).heatmaps
+    assert entry["method"] == "guided-backprop-outline-sample" and "estimated by sample" in entry["title"]
+    words = "LN1: sum over 99 voxels in 64 passes, correlation with the exact sum about 0.97."
+    assert figures(entry)[0] == words
+
+
 @pytest.mark.parametrize(
     ("method", "kind", "words"),
     [
         ("gradient", HeatmapKind("all"), "looks at no layer of your choosing.*gradcam"),
+        ("hr-cam", HeatmapKind(outline=True), "does not explain outlines"),
         ("capsule-repair", HeatmapKind(signed=True), "has no signed map"),
     ],
 )

@@ -9,10 +9,10 @@ from typing import Any
 
 from ece_core.cli.arguments import CT_HELP, add_faithfulness_argument, add_run_arguments, read_options
 from ece_core.cli.console import Console
-from ece_core.export.faithfulness_words import faithfulness_words, repair_words
+from ece_core.export.faithfulness_words import accumulated_words, faithfulness_words, repair_words
 from ece_core.export.result import read_result
 from ece_core.pipeline.explanation_guide import GUIDES
-from ece_core.pipeline.heatmap_kind import HeatmapKind
+from ece_core.pipeline.heatmap_kind import ACCUMULATE, HeatmapKind
 
 
 def add_parser(commands) -> None:
@@ -35,6 +35,13 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--signed", action="store_true", help="keep what speaks against: -1 to 1 around 0, no median subtracted"
     )
+    parser.add_argument(
+        "--outline", action="store_true", help="why the lymph node was outlined, all its voxels summed; not its class"
+    )
+    parser.add_argument(
+        "--accumulate", default="exact", choices=ACCUMULATE,
+        help="of an outline: every voxel, or an estimate that says how far off it is (default: exact)",
+    )  # fmt: skip
     add_faithfulness_argument(parser)
     add_run_arguments(parser)
     parser.set_defaults(run=run)
@@ -53,7 +60,7 @@ def run(asked: argparse.Namespace, console: Console) -> None:
     from ece_core.pipeline import explain
 
     progress = console.progress()
-    kind = HeatmapKind(asked.layer, asked.signed)
+    kind = HeatmapKind(asked.layer, asked.signed, asked.outline, asked.accumulate)
     file = explain(asked.ct, asked.result, asked.method, asked.node, read_options(asked), progress, kind)
     progress.end()
     (entry,) = (each for each in read_result(asked.result).heatmaps if Path(each["file"]).name == file.name)
@@ -71,6 +78,8 @@ def figures(entry: dict[str, Any]) -> list[str]:
         others = entry.get("correlation", {})
         words += [f"correlation with {name} {of[node_id]:.2f}" for name, of in others.items() if node_id in of]
         lines.append(f"{node_id}: {'; '.join(words)}.")
+    for node_id, values in entry.get("accumulated", {}).items():
+        lines.append(f"{node_id}: {'; '.join(accumulated_words(values))}.")
     for node_id, values in entry.get("capsule_repair", {}).items():
         lines.append(f"{node_id}: {'; '.join(repair_words(values))}.")
     return lines

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ece_core.explain.accumulation import Accumulated, Way
 from ece_core.explain.contour_quality import ContourQuality, contour_profile, not_judged
 from ece_core.explain.engine import NotExplainableError
-from ece_core.explain.methods import explain, find_method
+from ece_core.explain.lymph_node import INTEGRATION_GAP
+from ece_core.explain.methods import explain, explain_voxels, find_method
+from ece_core.explain.settings import Settings
+from ece_core.explain.target import Voxels
 from ece_core.geometry import Volume
 from ece_core.models.bundle import Bundle
 from ece_core.models.recipe import AIR_HU, recipe_of
@@ -26,10 +30,11 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class ContourCrop:
-    """``image`` (k, j, i) float32, normalized; ``inside`` (k, j, i) bool: the lymph node."""
+    """``image`` (k, j, i) float32, normalized; ``inside`` (k, j, i) bool: the lymph node; ``affine`` of both."""
 
     image: Array
     inside: Array
+    affine: Array
 
 
 def contour_crop(bundle: Bundle, ct: Volume, instances: Volume, label: int) -> ContourCrop:
@@ -52,7 +57,8 @@ def contour_crop(bundle: Bundle, ct: Volume, instances: Volume, label: int) -> C
     edges = np.ceil(np.maximum(extent + 2 * MARGIN, LEAST_EDGE) / multiple).astype(int) * multiple
     shape = (int(edges[0]), int(edges[1]), int(edges[2]))
     block = sample_block(axial, corners.mean(axis=0), shape, recipe.spacing_mm, AIR_HU)
-    return ContourCrop(recipe.normalization(block.array).astype(np.float32), _inside(block, instances, label))
+    image = recipe.normalization(block.array).astype(np.float32)
+    return ContourCrop(image, _inside(block, instances, label), block.affine)
 
 
 def _around(ct: Volume, box: Sequence[Sequence[int]], spacing_mm: Sequence[float]) -> Volume:
@@ -96,6 +102,26 @@ def contour_attribution(bundle: Bundle, crop: ContourCrop, method: str, device: 
 
     x = torch.from_numpy(crop.image)[None, None].to(device)
     return explain(bundle.network.to(device), x, log_odds, method)[0].sum(0).float().cpu().numpy()
+
+
+def outline_map(
+    bundle: Bundle, crop: ContourCrop, method: str, device: str, layer: str | None = None, way: Way = None
+) -> Accumulated:
+    """The maps of every voxel inside, summed exactly or as an estimate, signed: (1, 1, k, j, i).
+
+    A voxel's score is the logit of the class that the network gives most of the voxels inside.
+
+    Raises
+    ------
+    NotExplainableError
+        The method does not apply to this network.
+    """
+    network, x = bundle.network.to(device), torch.from_numpy(crop.image)[None, None].to(device)
+    inside = torch.from_numpy(crop.inside).to(device)
+    with torch.inference_mode():
+        classes = network(x)[0, 1:].argmax(dim=0)[inside]
+    voxels = Voxels(inside, 1 + int(classes.bincount().argmax()))
+    return explain_voxels(network, x, voxels, method, Settings(layer=layer, tolerance=INTEGRATION_GAP), way)
 
 
 def contour_quality(

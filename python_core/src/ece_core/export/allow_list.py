@@ -38,7 +38,7 @@ RESULT = {
     "lymph_nodes": [LYMPH_NODE],
     "heatmaps": [{
         "method": TEXT, "title": TEXT, "file": TEXT, "dicom": TEXT, "scaling": TEXT, "faithfulness": NUMBERS,
-        "capsule_repair": NUMBERS, "correlation": NUMBERS,
+        "capsule_repair": NUMBERS, "correlation": NUMBERS, "accumulated": NUMBERS,
     }],
 }  # fmt: skip
 

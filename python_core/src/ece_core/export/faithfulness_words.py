@@ -35,6 +35,13 @@ def faithfulness_words(figures: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def accumulated_words(summed: Mapping[str, Any]) -> list[str]:
+    """Of how many voxels a map of an outline is the sum, of ``accumulated`` in `result.json`."""
+    said = f"sum over {summed['voxels']:.0f} voxels in {summed['passes']:.0f} passes"
+    exact = summed["correlation"] == 1
+    return [f"{said}, exact" if exact else f"{said}, correlation with the exact sum about {summed['correlation']:.2f}"]
+
+
 def repair_words(repair: Mapping[str, Any]) -> list[str]:
     """What capsule repair says of one lymph node, of ``capsule_repair`` in `result.json`."""
     as_is, whole = repair["as_is"], repair["whole"]

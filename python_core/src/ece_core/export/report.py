@@ -17,7 +17,7 @@ from PIL import Image
 
 from ece_core import RESEARCH_USE_ONLY
 from ece_core.classes import CLASS_COLORS, CLASS_NAMES, CLASS_TITLES
-from ece_core.export.faithfulness_words import faithfulness_words, repair_words
+from ece_core.export.faithfulness_words import accumulated_words, faithfulness_words, repair_words
 from ece_core.export.key_images import HEAT_COLORS, TRANSPARENT_BELOW, WINDOW_HU, KeyImage, Place, key_images, places
 from ece_core.export.result import Result
 from ece_core.export.sector_figure import sector_svg
@@ -317,6 +317,8 @@ def _measures(entry: dict[str, Any], node: LymphNode) -> str:
     figure = "" if repair is None else sector_svg(repair)
     words = [] if repair is None else repair_words(repair)
     words += faithfulness_words((entry.get("faithfulness") or {}).get(node.id) or {})
+    summed = (entry.get("accumulated") or {}).get(node.id)
+    words += [] if summed is None else accumulated_words(summed)
     said = f'<p class="measures">{escape("; ".join(words))}.</p>' if words else ""
     return said + figure
 

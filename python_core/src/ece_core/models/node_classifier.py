@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -111,7 +111,14 @@ def diameter_mm(block: Crop) -> float:
     return float((6 / np.pi * max(1, (block.input[-1] < 0).sum()) * voxel_mm3) ** (1 / 3))
 
 
-def attribution_on_ct_grid(block: Crop, attribution: Array, ct: Volume) -> Volume:
+class OnGrid(Protocol):
+    """Anything with an affine."""
+
+    @property
+    def affine(self) -> Array: ...
+
+
+def attribution_on_ct_grid(block: OnGrid, attribution: Array, ct: Volume) -> Volume:
     """An attribution (K, J, I) on the block's grid, resampled to the voxels of the CT that it covers, float32."""
     source = Volume(attribution.astype(np.float32), block.affine)
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in source.shape], indexing="ij")).reshape(3, -1).T

@@ -18,7 +18,7 @@ from ece_core.io import Scan
 from ece_core.lymph_nodes.lymph_node import LymphNode
 from ece_core.pipeline.heatmap_kind import HeatmapKind
 from ece_core.pipeline.heatmaps import correlated, heatmap_entry
-from ece_core.pipeline.networks import CLASSIFICATION
+from ece_core.pipeline.networks import CLASSIFICATION, SEGMENTATION
 from ece_core.pipeline.options import AnalyzeOptions
 from ece_core.pipeline.run import Run, load_networks, read_scan
 from ece_core.pipeline.stages import Report, silent
@@ -49,7 +49,7 @@ def explain(
     lymph_node_id
         Such as ``"LN1"``; None: all lymph nodes.
     kind
-        Another layer, or a signed map; None: as :func:`analyze` makes it.
+        Another layer, a signed map, or why the outline was drawn; None: as :func:`analyze` makes it.
 
     Returns
     -------
@@ -72,8 +72,8 @@ def explain(
     instances, _ = read_seg_nrrd(Path(folder) / "lymph_nodes.seg.nrrd")
     scan = read_scan(run, ct)
     _check_same_scan(result, scan.series_uid_sha256, instances, scan.volume)
-    (densenet,) = load_networks(run, CLASSIFICATION)
-    heatmap = explain_lymph_nodes(run, densenet, scan.volume, instances, lymph_nodes, (method,), kind)[method]
+    (network,) = load_networks(run, SEGMENTATION if kind.outline else CLASSIFICATION)
+    heatmap = explain_lymph_nodes(run, network, scan.volume, instances, lymph_nodes, (method,), kind)[method]
     entry = heatmap_entry(method, None if lymph_node_id is None else lymph_nodes[0], heatmap.figures, kind)
     with run.clock.stage("write"):
         others = {name: one for name, one in read_heatmaps(folder, result).items() if name != entry["method"]}

@@ -210,12 +210,13 @@ def explain_lymph_nodes(
     of_each: dict[str, dict[str, Heatmap]] = {method: {} for method in methods}
     thorough = run.options.faithfulness
     others = () if kind is None or kind == HeatmapKind() else (kind,)
+    of_one = networks.outline_heatmaps if kind is not None and kind.outline else networks.heatmaps
     with run.clock.stage("explain") as tell:
         for done, node in enumerate(lymph_nodes, start=1):
             answer = _on_device(
                 run,
                 "explaining a lymph node",
-                lambda device, label=node.label: networks.heatmaps(
+                lambda device, label=node.label: of_one(
                     bundle, ct, instances, label, methods, device, thorough, *others
                 ),
             )
