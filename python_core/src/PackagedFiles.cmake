@@ -242,6 +242,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/pacs/dimse.py
   ece_core/pacs/fetch.py
   ece_core/pacs/instances.py
+  ece_core/pacs/named_server.py
   ece_core/pacs/query.py
   ece_core/pacs/send.py
   ece_core/pacs/server.py

@@ -4,9 +4,9 @@ import contextlib
 import re
 
 import pytest
-from ece_core.cli import pacs_arguments
 from ece_core.export.result import read_result
 from ece_core.io import write_ct_series
+from ece_core.pacs import named_server
 from fake_networks import a_neck_ct
 from pydicom import Dataset, dcmread
 
@@ -49,7 +49,7 @@ def ct(tmp_path_factory):
 def pacs(ct, monkeypatch):
     monkeypatch.setenv("ECE_PACS", "http://127.0.0.1:9/d")
     fake = FakePacs(ct)
-    monkeypatch.setattr(pacs_arguments, "connect", lambda server, credentials: contextlib.nullcontext(fake))
+    monkeypatch.setattr(named_server, "connect", lambda server, credentials: contextlib.nullcontext(fake))
     return fake
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ece_core.cli.console import Console
-from ece_core.errors import InputError
-from ece_core.pacs import Connection, Transfer, connect, raise_if_incomplete, read_credentials, read_server
+from ece_core.pacs import Connection, Transfer, connect_to_named, raise_if_incomplete
+from ece_core.pacs.named_server import SERVER
 from ece_core.pacs.server import FORMS, OUR_AE_TITLE
-
-SERVER = "ECE_PACS"  # environment variable
 
 
 def add_server_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,14 +31,7 @@ def connection(asked: argparse.Namespace) -> AbstractContextManager[Connection]:
     InputError
         No server was named, or it cannot be used as it was.
     """
-    address = asked.server or os.environ.get(SERVER)
-    if not address:
-        raise InputError("No PACS was named.", f"Give --server or set {SERVER}: {FORMS}.")
-    server = read_server(address, asked.aet, asked.move_port)
-    credentials = read_credentials(server, asked.credentials)
-    if not (server.encrypted or server.is_here):
-        print("The connection is not encrypted: whoever is on the network can read it.", file=sys.stderr)
-    return connect(server, credentials)
+    return connect_to_named(asked.server, asked.aet, asked.move_port, asked.credentials)
 
 
 def show_transfer(console: Console, transfer: Transfer, done: str) -> None:

@@ -13,6 +13,7 @@ segment     ct, out, options
 classify    ct, mask, out, options: a whole mask; or ct, mask, label, options: one lymph node, and nothing is written
             but, with heatmap_folder, its heatmaps of options.explain there
 explain     ct, result, method, lymph_node (id, optional), options
+send        path (a result folder, or any of DICOM files), server (default: ECE_PACS), credentials (a file): to the PACS
 warmup      answers ``ready`` once the networks are loaded
 cancel      id of the run to stop
 quit        ends the worker; what runs is cancelled
@@ -23,7 +24,8 @@ Events:
 ==========  ==================================================================================================
 ready       device, seconds, warnings [{problem, fix}]: the warm process is warm (again, after a cancel)
 progress    id, stage, title, fraction, elapsed_s, remaining_s (null while unknown)
-result      id, folder (classify with a label: also lymph_node, warnings and heatmaps; explain: also file)
+result      id, folder (classify with a label: also lymph_node, warnings and heatmaps; explain: also file; send: also
+            transfer {total, sent, there_before} and warnings)
 error       id (null: the line had none), kind "input" | "failed" | "cancelled", problem, fix
 ==========  ==================================================================================================
 

@@ -87,9 +87,23 @@ def _explain(asked: dict[str, Any], options: AnalyzeOptions, report: Report) -> 
     return {"folder": asked["result"], "file": str(file)}
 
 
+def _send(asked: dict[str, Any], options: AnalyzeOptions, report: Report) -> dict[str, Any]:
+    from ece_core.pacs import send_results
+
+    warnings: list[str] = []
+    credentials = asked.get("credentials")
+    done = send_results(
+        Path(asked["path"]), asked.get("server"), None if credentials is None else Path(credentials),
+        lambda count, total: report("send", count / max(total, 1)), warnings.append,
+    )  # fmt: skip
+    counts = {"total": done.total, "sent": done.moved, "there_before": done.there_before}
+    return {"folder": asked["path"], "transfer": counts, "warnings": warnings}
+
+
 _JOBS: dict[str, Callable[[dict[str, Any], AnalyzeOptions, Report], dict[str, Any]]] = {
     "analyze": _analyze,
     "segment": _segment,
     "classify": _classify,
     "explain": _explain,
+    "send": _send,
 }

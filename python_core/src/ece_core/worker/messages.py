@@ -14,11 +14,12 @@ NEEDED = {
     "segment": ("ct", "out"),
     "classify": ("ct", "mask"),
     "explain": ("ct", "result", "method"),
+    "send": ("path",),
     "warmup": (),
     "cancel": (),
     "quit": (),
 }
-_TEXTS = ("ct", "out", "mask", "result", "method", "lymph_node", "heatmap_folder")
+_TEXTS = ("ct", "out", "mask", "result", "method", "lymph_node", "heatmap_folder", "path", "server", "credentials")
 
 
 @dataclass(frozen=True)
