@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from .DetectorParameters import DetectorParameters
 from .ExportPart import ExportPart
+from .HeatmapPart import HeatmapPart
 from .ReviewPart import ReviewPart
 from .widgets import setEnabled
 
@@ -28,7 +29,7 @@ class DetectorPanel(AnalysisPanel):
 
     def __init__(self, ui, client, dependencies=None) -> None:
         self.nodes = None  # ece_core.scene.ResultNodes of the result that is shown
-        self.reviewPart = self.exportPart = None
+        self.heatmapPart = self.reviewPart = self.exportPart = None
         super().__init__(ui, client, dependencies)
 
     def applyText(self) -> str:
@@ -66,6 +67,7 @@ class DetectorPanel(AnalysisPanel):
 
     def connectWidgets(self) -> None:
         super().connectWidgets()
+        self.heatmapPart = HeatmapPart(self)
         self.reviewPart = ReviewPart(self, self._onFindingsShown)
         self.exportPart = ExportPart(self)
         self.ui.readFirstCheckBox.connect("toggled(bool)", self.onOptionChanged)
@@ -188,14 +190,9 @@ class DetectorPanel(AnalysisPanel):
     def _showHeatmap(self, method: str | None = None) -> None:
         if self.nodes is None:
             return
-        from ece_core.scene import hide_heatmaps, show_heatmap
-
         node = self.heatmaps.get(self.parameters.heatmapMethod if method is None else method)
-        if node is None or self.reviewPart.isHidden:
-            hide_heatmaps()
-        else:
-            show_heatmap(node, self.parameters.heatmapOpacity, self.parameters.heatmapThreshold)
-        self._refreshHeatmap()
+        self.heatmapPart.show(None if self.reviewPart.isHidden else node)
+        self.refreshHeatmap()
 
     def _fillHeatmap(self) -> None:
         """All methods that there are; those that the result has no heatmap of can be computed."""
@@ -212,6 +209,7 @@ class DetectorPanel(AnalysisPanel):
         combo.currentIndex = max(0, combo.findData(self.parameters.heatmapMethod))
         self.ui.heatmapOpacitySlider.value = self.parameters.heatmapOpacity
         self.ui.heatmapThresholdSlider.value = self.parameters.heatmapThreshold
+        self.heatmapPart.fillWidgets()
 
     def _entries(self) -> list:
         return list(self.result.heatmaps) if self.result else []
@@ -228,7 +226,7 @@ class DetectorPanel(AnalysisPanel):
             else _("Open a result that was saved before; needs neither PyTorch nor a new analysis.")
         )
         self._refreshReport()
-        self._refreshHeatmap()
+        self.refreshHeatmap()
         if self.reviewPart is not None:
             self.reviewPart.refresh()
 
@@ -248,7 +246,7 @@ class DetectorPanel(AnalysisPanel):
         toolTip = _("Open the report in the web browser. It is in the result folder {folder}.")
         setEnabled(self.ui.reportButton, self._reasonNoReport(), toolTip.format(folder=self.parameters.resultFolder))
 
-    def _refreshHeatmap(self) -> None:
+    def refreshHeatmap(self) -> None:
         reason = "" if self.result else _("Analyze a scan or open a result folder first.")
         if self.reviewPart is not None and self.reviewPart.isHidden:
             reason = _("Findings are hidden: give your first opinion first.")
@@ -258,12 +256,14 @@ class DetectorPanel(AnalysisPanel):
         sliders = reason or ("" if method in self.heatmaps else _("Choose a method first."))
         setEnabled(self.ui.heatmapOpacitySlider, sliders, _("How strongly the heatmap covers the scan."))
         setEnabled(self.ui.heatmapThresholdSlider, sliders, _("Values below are not shown."))
+        self.heatmapPart.refresh(sliders)
         setEnabled(self.ui.computeHeatmapButton, reason or self._reasonNoCompute(method),
                    _("Compute the heatmaps of this method and add them to the result."))
         self.ui.guideLabel.text = explanationGuide(method)
         entry = next((entry for entry in self._entries() if entry["method"] == method), {})
-        self.ui.scalingLabel.text = _("Values: {scaling}. {legend}").format(
+        scaling = _("Values: {scaling}. {legend}").format(
             scaling=entry.get("scaling", "").rstrip(".") or _("as computed"), legend=LEGEND) if entry else ""
+        self.ui.scalingLabel.text = " ".join(text for text in (self.heatmapPart.note, scaling) if text)
 
     def _reasonNoCompute(self, method: str) -> str:
         if not method:

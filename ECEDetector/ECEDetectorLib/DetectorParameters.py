@@ -91,3 +91,30 @@ class DetectorParameters(AnalysisParameters):
     @heatmapThreshold.setter
     def heatmapThreshold(self, threshold: float) -> None:
         self.setText("HeatmapThreshold", f"{threshold:.3f}")
+
+    @property
+    def heatmapScope(self) -> str:
+        """``"all"`` lymph nodes, or the ``"selected"`` one."""
+        return "selected" if self.text("HeatmapScope") == "selected" else "all"
+
+    @heatmapScope.setter
+    def heatmapScope(self, scope: str) -> None:
+        self.setText("HeatmapScope", scope)
+
+    @property
+    def heatmapMode(self) -> str:
+        """``"slices"`` alone, or in 3D as ``"volume"`` or ``"surface"``, too."""
+        mode = self.text("HeatmapMode")
+        return mode if mode in ("volume", "surface") else "slices"
+
+    @heatmapMode.setter
+    def heatmapMode(self, mode: str) -> None:
+        self.setText("HeatmapMode", mode)
+
+    @property
+    def heatmapLegend(self) -> bool:
+        return self.flag("HeatmapLegend", True)
+
+    @heatmapLegend.setter
+    def heatmapLegend(self, on: bool) -> None:
+        self.setText("HeatmapLegend", str(bool(on)))

@@ -305,6 +305,7 @@ class ReviewPart:
             from ece_core.scene import highlight_lymph_node
 
             highlight_lymph_node(segmentationNode, row.id if row else None)
+            self.panel.heatmapPart.onSelected()
         self._fillComment(row)
         if row is not None:
             self.editing.select(row.id)
@@ -355,6 +356,7 @@ class ReviewPart:
     def _changed(self) -> None:
         with slicer.util.RenderBlocker():
             self.scene.show()
+            self.panel.heatmapPart.follow()
         self._save()
         self.table.fill(self._visibleRows())
         self.refresh()

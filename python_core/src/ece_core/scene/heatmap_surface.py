@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import slicer
 
 PAINTED = "ECE.PaintedLymphNode"  # attribute of our models: the lymph node's id
-HIDDEN = "ECE.HiddenSegment"  # attribute of our models: they stand for a segment's surface that was visible
+OUTWARDS_MM = 0.1  # the model lies over the segment's own surface: nothing of the segmentation is hidden or saved so
 VALUES, COLORS = "heatmap", "color"  # point arrays of the model
 
 
@@ -52,20 +52,12 @@ def paint_surfaces(
         painted = _painted(surface, heatmap, segment.GetColor(), opacity, threshold)
         modelNode = _add_model(f"{name} heatmap", painted)
         modelNode.SetAttribute(PAINTED, name)
-        modelNode.SetAttribute(HIDDEN, segmentationNode.GetID())
         modelNode.SetAndObserveTransformNodeID(segmentationNode.GetTransformNodeID())
-        display.SetSegmentVisibility3D(name, False)
 
 
 def unpaint_surfaces() -> None:
-    """Remove the painted surfaces; the segments' own come back."""
-    import slicer
-
+    """Remove the painted surfaces; the segments' own are seen again."""
     for modelNode in list(painted_surfaces()):
-        segmentationNode = slicer.mrmlScene.GetNodeByID(modelNode.GetAttribute(HIDDEN) or "")
-        name = modelNode.GetAttribute(PAINTED)
-        if segmentationNode is not None and segmentationNode.GetSegmentation().GetSegment(name) is not None:
-            segmentationNode.GetDisplayNode().SetSegmentVisibility3D(name, True)
         remove_with_display(modelNode)
 
 
@@ -98,9 +90,17 @@ def _painted(surface, heatmap: Volume, color: Sequence[float], opacity: float, t
     import vtk
     from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-    painted = vtk.vtkPolyData()
-    painted.ShallowCopy(surface)  # points and normals are shared, arrays are its own
-    values = sampled(heatmap, vtk_to_numpy(surface.GetPoints().GetData()).astype(float))
+    normals = vtk.vtkPolyDataNormals()
+    normals.SplittingOff()
+    normals.SetInputData(surface)
+    normals.Update()
+    painted, points = vtk.vtkPolyData(), vtk.vtkPoints()
+    painted.ShallowCopy(normals.GetOutput())  # triangles and normals are shared, points and arrays are its own
+    directions = vtk_to_numpy(painted.GetPointData().GetNormals())
+    at = vtk_to_numpy(painted.GetPoints().GetData()).astype(float)
+    points.SetData(numpy_to_vtk(at + OUTWARDS_MM * directions, deep=True))
+    painted.SetPoints(points)
+    values = sampled(heatmap, at)
     for name, array in ((VALUES, values.astype(np.float32)), (COLORS, blended(values, color, opacity, threshold))):
         scalars = numpy_to_vtk(array, deep=True)
         scalars.SetName(name)
