@@ -1,6 +1,7 @@
 """`ece export` of a result that a reader has worked on: what was accepted, as it is outlined now."""
 
 import csv
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +19,19 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "review"))
 import a_review as drawn
 
 
-@pytest.fixture
-def a_folder(tmp_path):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     """A whole result folder of a scan that was not DICOM."""
-    (tmp_path / "result").mkdir()
+    folder = tmp_path_factory.mktemp("written")
     ct = drawn.ct()
     facts = {"format": "nrrd", "shape_kji": list(ct.shape), "affine_lps": ct.affine.tolist()}
-    write_result(tmp_path / "result", replace(drawn.a_result(), input=facts), drawn.instances(), {}, ct)
-    return tmp_path / "result"
+    write_result(folder, replace(drawn.a_result(), input=facts), drawn.instances(), {}, ct)
+    return folder
+
+
+@pytest.fixture
+def a_folder(written, tmp_path):
+    return Path(shutil.copytree(written, tmp_path / "result"))
 
 
 def reviewed(folder, *accepted, edit=False):

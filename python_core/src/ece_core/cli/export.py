@@ -15,7 +15,7 @@ from ece_core.cli.arguments import add_json_argument
 from ece_core.cli.console import Console
 from ece_core.errors import InputError, RunError
 from ece_core.export.result import Result, read_result
-from ece_core.geometry import Array, Volume
+from ece_core.geometry import Volume
 from ece_core.review import ACCEPTED, NOT_REJECTED, REVIEW_FILE, ReviewedResult, open_review, reviewed_result
 
 Writer = Callable[[Path], object]
@@ -104,19 +104,14 @@ def _asked(asked: argparse.Namespace, formats: tuple[str, ...]) -> Asked:
     if review.state.hidden:
         raise InputError("The reader has not given a first opinion yet, so the findings are hidden.",
                          f"Finish the review in Slicer, or export with --review {IGNORE}.")  # fmt: skip
-    reviewed = reviewed_result(result, review.state, _affine(result), asked.review)
+    affine = what.instances.affine
+    reviewed = reviewed_result(result, review.state, affine, asked.review)
     if not reviewed.rows:
         raise InputError(
             "The result was reviewed, and no lymph node of it is to be exported.",
             f"Accept those that are right in Slicer, or export with --review {NOT_REJECTED} or --review {IGNORE}.",
         )
     return replace(what, result=reviewed.result, reviewed=reviewed)
-
-
-def _affine(result: Result) -> Array:
-    from ece_core.export.dicom_source import source_grid
-
-    return source_grid(result).affine
 
 
 def read_formats(text: str) -> tuple[str, ...]:
