@@ -1,5 +1,7 @@
 """3D Slicer module ECEDetector: the review of lymph nodes on a neck CT, from Analyze to the table."""
 
+import logging
+
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -25,6 +27,17 @@ class ECEDetector(ScriptedLoadableModule):
             "Research use only. Not a medical device."
         )
         self.parent.acknowledgementText = _("Built on MONAI, PyTorch, highdicom and 3D Slicer.")
+        slicer.app.connect("startupCompleted()", onStartupCompleted)
+
+
+def onStartupCompleted():
+    """The layout is known before a scene that was saved with it is opened."""
+    try:
+        from ECEDetectorLib.ReviewLayout import addToMenu
+
+        addToMenu()
+    except Exception as error:  # it must not keep Slicer from starting
+        logging.warning("ECE Detector, layout: %s", type(error).__name__)
 
 
 class ECEDetectorWidget(ScriptedLoadableModuleWidget):

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from .DetectorParameters import DetectorParameters
 from .ExportPart import ExportPart
 from .HeatmapPart import HeatmapPart
+from .ReviewLayout import ReviewLayout
 from .ReviewPart import ReviewPart
 from .widgets import setEnabled
 
@@ -68,6 +69,7 @@ class DetectorPanel(AnalysisPanel):
     def connectWidgets(self) -> None:
         super().connectWidgets()
         self.heatmapPart = HeatmapPart(self)
+        self.reviewLayout = ReviewLayout(self)
         self.reviewPart = ReviewPart(self, self._onFindingsShown)
         self.exportPart = ExportPart(self)
         self.ui.readFirstCheckBox.connect("toggled(bool)", self.onOptionChanged)

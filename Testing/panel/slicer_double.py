@@ -23,6 +23,7 @@ def install(temporary: Path) -> None:
     for folder in (slicer.app.temporaryPath, slicer.app.defaultScenePath):
         Path(folder).mkdir(exist_ok=True)
     slicer.app.testingEnabled = lambda: False
+    slicer.app.topLevelWidgets = list  # no main window
     settings = Settings()
     slicer.app.userSettings = lambda: settings
     slicer.dicomDatabase = DicomDatabase(temporary)

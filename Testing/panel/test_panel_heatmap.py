@@ -1,7 +1,15 @@
 """The heatmap's choices: of which lymph nodes, in which views, with its legend; on real MRML."""
 
+import shutil
+
 import pytest
 from panel_host import click, clickRow
+
+
+@pytest.fixture
+def own_result(a_result_folder, tmp_path):
+    """A result folder that the test may write its review to."""
+    return shutil.copytree(a_result_folder, tmp_path / "own result")
 
 
 @pytest.fixture
@@ -15,9 +23,9 @@ def red(scene):
 
 
 @pytest.fixture
-def shown(detector, red, a_result_folder):
+def shown(detector, red, own_result):
     """The panel with the Grad-CAM of a result in front of the reader."""
-    detector.openResult(str(a_result_folder))
+    detector.openResult(str(own_result))
     return detector
 
 

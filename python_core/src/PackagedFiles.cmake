@@ -325,6 +325,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/scene/record.py
   ece_core/scene/result_nodes.py
   ece_core/scene/review.py
+  ece_core/scene/review_layout.py
   ece_core/scene/sample_ct.py
   ece_core/scene/segmentation.py
   ece_core/scene/shown.py

@@ -11,11 +11,13 @@ from ece_core.scene.highlight import highlight_lymph_node
 from ece_core.scene.jump import jump_to_lymph_node
 from ece_core.scene.result_nodes import ResultNodes, load_result, results_in_scene
 from ece_core.scene.review import SceneReview
+from ece_core.scene.review_layout import add_review_layout, show_review_layout
 
 __all__ = [
     "HeatmapView",
     "ResultNodes",
     "SceneReview",
+    "add_review_layout",
     "hide_heatmaps",
     "highlight_lymph_node",
     "jump_to_lymph_node",
@@ -23,5 +25,6 @@ __all__ = [
     "results_in_scene",
     "show_heatmap",
     "show_heatmap_view",
+    "show_review_layout",
     "take_new_heatmap",
 ]
