@@ -10,7 +10,7 @@ import slicer
 import slicer.util
 import vtk
 from ece_core.geometry import Volume
-from ece_core.scene import load_result, results_in_scene
+from ece_core.scene import HeatmapView, load_result, results_in_scene, show_heatmap_view
 from phantom_result import DIRECTIONS, a_ct, a_heatmap, add_ct_node, an_instance_map
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -75,6 +75,21 @@ def test_a_saved_scene_opens_whole_without_the_result_folder(scene, results, tmp
     table = nodes.tableNode.GetTable()
     assert [table.GetColumnByName("id").GetValue(row) for row in range(3)] == ["LN2", "LN1", "LN3"]
     assert table.GetColumnByName("ece_probability").GetValue(0) == 0.71
+
+
+@pytest.mark.parametrize("mode", ["volume", "surface"])
+def test_what_3d_shows_of_a_heatmap_is_made_anew_from_the_saved_one(scene, ct, result_folder, tmp_path, mode):
+    view = HeatmapView(mode=mode, lymph_node_id="LN1")
+    nodes = load_result(result_folder, add_ct_node(ct))
+    assert show_heatmap_view(nodes.heatmapNodes["gradcam"], nodes.segmentationNode, view)
+    saved_and_opened(scene, tmp_path / "case.mrb")
+    (nodes,) = results_in_scene()
+    assert not slicer.util.getNodesByClass("vtkMRMLModelNode")
+    assert not slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode")
+    assert nodes.segmentationNode.GetDisplayNode().GetSegmentVisibility3D("LN1")
+    assert show_heatmap_view(nodes.heatmapNodes["gradcam"], nodes.segmentationNode, view)
+    show_heatmap_view(nodes.heatmapNodes["gradcam"], nodes.segmentationNode, HeatmapView())
+    assert nodes.segmentationNode.GetDisplayNode().GetOpacity3D() == 1.0
 
 
 def test_loading_the_folder_into_the_opened_scene_adds_nothing(scene, ct, result_folder, tmp_path):
