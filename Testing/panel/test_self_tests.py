@@ -9,7 +9,10 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "slicer" / "run_self_tests.py"
 TESTS = ("analyze_ends_with_the_table_and_a_jump", "both_modules_load", "cancel_ends_the_run",
-         "closing_the_scene_ends_the_process", "export_of_what_was_accepted", "set_up_and_pre_check_are_shown",
+         "closing_the_scene_ends_the_process", "export_of_what_was_accepted", "review_10_accept_and_call",
+         "review_11_a_saved_scene_goes_on", "review_5_and_6_filter_select_and_highlight",
+         "review_7_heatmap_in_slices_and_on_the_surface", "review_8_edit_and_reclassify",
+         "review_9_add_merge_split_undo", "set_up_and_pre_check_are_shown",
          "terminologies_are_loaded_at_start_up", "the_button_says_why_it_is_disabled",
          "the_sample_scan_is_offered_and_made_here")
 

@@ -3,6 +3,7 @@
 The clicks of Testing/panel once more, on the real widgets, with the fake worker.
 """
 
+import shutil
 import sys
 import tempfile
 import time
@@ -123,6 +124,104 @@ def test_set_up_and_pre_check_are_shown(folder, result):
     panel.refresh()
     assert panel.ui.modelsLabel.text.count("✔") == 2, panel.ui.modelsLabel.text
     assert "mm long" in panel.ui.precheckLabel.text
+
+
+# The review itself: steps 5 to 11 of docs/review_in_13_pictures.md
+
+
+def openReview(folder, result):
+    """The panel with a result of its own; the first row is LN2, the most suspicious one."""
+    panel = openPanel(folder, result, "happy")
+    panel.openResult(str(shutil.copytree(result, folder / "own result")))
+    assert panel.run.problem == "", panel.run.problem
+    panel.ui.lymphNodeTable.selectRow(0)
+    assert panel.table.selected().id == "LN2"
+    return panel
+
+
+def segmentOf(panel, name):
+    return panel.parameters.segmentation.GetSegmentation().GetSegment(name)
+
+
+def erase(panel, name, slices):
+    """The lowest slices of one segment, as the eraser leaves it."""
+    node, volumeNode = panel.parameters.segmentation, panel.parameters.inputVolume
+    array = slicer.util.arrayFromSegmentBinaryLabelmap(node, name, volumeNode)
+    first = array.any(axis=(1, 2)).argmax()
+    array[first : first + slices] = 0
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, name, volumeNode)
+
+
+def test_review_5_and_6_filter_select_and_highlight(folder, result):
+    panel = openReview(folder, result)
+    display = panel.parameters.segmentation.GetDisplayNode()
+    assert display.GetSegmentOpacity2DFill("LN2") == 1 > display.GetSegmentOpacity2DFill("LN1")
+    panel.ui.probabilityFilterSpinBox.value = 0.5
+    assert [row.id for row in panel.table.listed] == ["LN2"]
+    panel.ui.probabilityFilterSpinBox.value = 0.0
+
+
+def test_review_7_heatmap_in_slices_and_on_the_surface(folder, result):
+    panel = openReview(folder, result)
+    combo = panel.ui.heatmapMethodComboBox
+    combo.setCurrentIndex(combo.findData("gradcam"))
+    panel.ui.heatmapScopeComboBox.setCurrentIndex(1)
+    panel.ui.heatmapModeComboBox.setCurrentIndex(2)
+    models = slicer.util.getNodesByClass("vtkMRMLModelNode")
+    assert "LN2" in [model.GetAttribute("ECE.PaintedLymphNode") for model in models]
+    combo.setCurrentIndex(0)
+
+
+def test_review_8_edit_and_reclassify(folder, result):
+    panel = openReview(folder, result)
+    panel.ui.editButton.click()
+    assert panel.ui.segmentEditorWidget.currentSegmentID() == "LN2"
+    erase(panel, "LN2", 2)
+    panel.ui.editButton.click()
+    state = panel.reviewPart.state
+    assert state.get("LN2").out_of_date and state.get("LN2").lymph_node.source == "SEMIAUTOMATIC"
+    panel.ui.reclassifyAllButton.click()
+    waitFor(lambda: not panel.reviewPart.state.edited, "the classifier")
+    assert panel.reviewPart.state.get("LN2").former_ece_probability == 0.871
+
+
+def test_review_9_add_merge_split_undo(folder, result):
+    panel = openReview(folder, result)
+    panel.ui.deleteButton.click()
+    assert segmentOf(panel, "LN2") is None
+    panel.ui.addButton.click()
+    panel.reviewPart.place.node.AddControlPointWorld(-24.0, -12.0, 4.0)  # RAS of what was LN2's center
+    waitFor(lambda: "LN4" in panel.reviewPart.state.ids, "the lymph node grown from the point")
+    panel.ui.lymphNodeTable.selectAll()
+    panel.ui.mergeButton.click()
+    assert len(panel.reviewPart.state.ids) == 1
+    while panel.ui.undoButton.enabled:
+        panel.ui.undoButton.click()
+    assert panel.reviewPart.state.ids == ("LN1", "LN2", "LN3") and segmentOf(panel, "LN2") is not None
+
+
+def test_review_10_accept_and_call(folder, result):
+    panel = openReview(folder, result)
+    panel.ui.acceptButton.click()
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    assert logic.GetSegmentStatus(segmentOf(panel, "LN2")) == logic.Completed
+    panel.ui.verdictComboBox.setCurrentIndex(1)
+    panel.ui.callButton.click()
+    assert "Final call: ENE (also ECE)" in panel.ui.callLabel.text
+
+
+def test_review_11_a_saved_scene_goes_on(folder, result):
+    panel = openReview(folder, result)
+    panel.ui.flagButton.click()
+    erase(panel, "LN1", 1)
+    panel.reviewPart.takeEdits()
+    state = panel.reviewPart.state
+    assert state.edited
+    assert slicer.util.saveScene(str(folder / "review.mrb"))
+    slicer.mrmlScene.Clear()
+    slicer.util.loadScene(str(folder / "review.mrb"))
+    slicer.app.processEvents()
+    assert panel.reviewPart.state == state and panel.ui.lymphNodeTable.rowCount == 3
 
 
 TESTS = [value for name, value in sorted(globals().items()) if name.startswith("test_")]
