@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -290,7 +289,7 @@ class SceneMachine(RuleBasedStateMachine):
         for choice in (ACCEPTED, NOT_REJECTED):
             found = reviewed_result(self.session.nodes.result, state, CT.affine, choice)
             chosen = [row for row in state.lymph_nodes
-                      if row.status == "accepted" or choice == NOT_REJECTED and row.status != "rejected"]
+                      if row.status == "accepted" or (choice == NOT_REJECTED and row.status != "rejected")]
             assert [row.id for row in found.result.lymph_nodes] == [row.id for row in chosen]
             assert outlines_of(found.instances) == {row.label: row.outline for row in chosen}
             assert found.result.patient == self.session.nodes.result.patient, "the AI's value stays the AI's"
