@@ -75,7 +75,14 @@ def headers_of_files(files: Sequence[Path | str], result: Result) -> list[Datase
     if hashlib.sha256(uid.encode()).hexdigest() != result.input.get("series_uid_sha256"):
         raise InputError("The chosen volume is another series than the one that was analyzed.",
                          "Choose the scan that was analyzed as input volume.")  # fmt: skip
-    check_grid(grid, headers)
+    try:
+        check_grid(grid, headers)
+    except InputError:
+        raise InputError(
+            "The scan's DICOM files do not lie on the grid of the result: its geometry was corrected (resampled) by "
+            "the analysis, or files are missing.",
+            "Open the result from its folder, which knows its slices, or load the whole series.",
+        ) from None
     return headers
 
 
