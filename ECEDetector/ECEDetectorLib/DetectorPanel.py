@@ -39,6 +39,11 @@ class DetectorPanel(AnalysisPanel):
     def applyToolTip(self) -> str:
         return _("Find, measure and class the lymph nodes, with a probability of extranodal extension for each.")
 
+    def reasonDisabled(self) -> str:
+        if self.exportPart is not None and self.exportPart.isSending:
+            return _("Wait until the results are sent, or cancel that.")
+        return super().reasonDisabled()
+
     def options(self) -> dict:
         return {"device": self.parameters.device, "explain": self.parameters.explain}
 

@@ -52,7 +52,8 @@ class ExportDialog:
         self.ui.closeButton.connect("clicked()", self.close)
 
     def open(self) -> None:
-        """Show it, with the list made anew: the review may have gone on."""
+        """Show it, with the list made anew: the review may have gone on, and what was missing may be there."""
+        self._headers = {key: found for key, found in self._headers.items() if not isinstance(found, Exception)}
         self._say("", "")
         self.look()
         self.widget.show()
@@ -115,14 +116,22 @@ class ExportDialog:
 
         volumeNode, folder = self.panel.parameters.inputVolume, self.panel.parameters.resultFolder
         files = dicomFiles(volumeNode) if volumeNode is not None and volumeNode.GetImageData() else []
-        sources = {tuple(files): files_source(files, result)} if files else {}
+        grid = repr(result.input)  # another result of the same scan may lie on another grid
+        sources = {(*files, grid): files_source(files, result)} if files else {}
         if folder:
-            sources[folder] = folder_source(folder, result)
+            sources[folder, grid] = folder_source(folder, result)
+        self._headers = {key: self._headers[key] for key in sources if key in self._headers}
         return [lambda key=key, source=source: self._read(key, source) for key, source in sources.items()]
 
     def _read(self, key, source):
+        """A refusal is kept, too: the files of a corrected scan are always refused, and the folder has the slices."""
         if key not in self._headers:
-            self._headers = {key: source()}
+            try:
+                self._headers[key] = source()
+            except Exception as error:
+                self._headers[key] = error
+        if isinstance(self._headers[key], Exception):
+            raise self._headers[key]
         return self._headers[key]
 
     def chosen(self) -> list:
@@ -142,6 +151,8 @@ class ExportDialog:
         try:
             done = export_review(self.plan, formats, Path(base) / newFolderName(), part.scene.ct(volumeNode),
                                  self.panel.parameters.resultFolder or None)
+            if toFolder:
+                self.panel.exportPart.onExported(done.folder)
             if toDatabase:
                 takeInto(done.folder, [done.instance_uids[name] for name in DICOM if name in done.instance_uids])
         finally:

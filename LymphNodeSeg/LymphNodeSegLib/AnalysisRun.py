@@ -1,7 +1,7 @@
 """One run of the worker, from the volume in the scene to the result folder; and all the ways it can end early."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import slicer
@@ -141,7 +141,7 @@ class AnalysisRun:
             self.fix = _("The result is of the volume as it was. Analyze it again if it is to be of the present one.")
         self._onChanged()
 
-    def onError(self, problem: str, fix: str) -> None:
+    def onError(self, problem: str, fix: str, failures: Sequence[dict] = ()) -> None:
         self._end()
         self.showProblem(problem, fix)
 

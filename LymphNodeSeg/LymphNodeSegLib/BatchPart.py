@@ -1,5 +1,6 @@
 """A folder of scans, one after the other: each case says how it went, and one that fails stops no other."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import qt
@@ -123,7 +124,7 @@ class BatchPart:
     def onResult(self, event: dict) -> None:
         self._end(DONE)
 
-    def onError(self, problem: str, fix: str) -> None:
+    def onError(self, problem: str, fix: str, failures: Sequence[dict] = ()) -> None:
         self.failures += 1
         self._end(f"{FAILED}: {problem} {fix}")
 

@@ -13,6 +13,7 @@ REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements
 # pip must replace none of them.
 SKIP_PACKAGES = ["numpy", "SimpleITK", "torch", "torchvision"]
 TORCH_REQUIREMENT = ">=2.2"
+PACS = {"dicomweb": "dicomweb-client>=0.60", "dimse": "pynetdicom>=3.0"}  # as the core's extra; a test compares
 
 
 class Dependencies:
@@ -42,14 +43,20 @@ class Dependencies:
 
     def ensurePackages(self, requester: str) -> None:
         """The Python packages alone."""
-        requirements = self._requirements()
+        self._ensure(self._requirements(), requester, _("Python packages that the analysis needs are not installed."))
+
+    def ensureSending(self, protocol: str, requester: str) -> None:
+        """The library that speaks a protocol of ece_core.pacs, ``"dicomweb"`` or ``"dimse"``: an extra of the core."""
+        self._ensure([PACS[protocol]], requester, _("The Python package that sends to a PACS is not installed."))
+
+    def _ensure(self, requirements: list, requester: str, problem: str) -> None:
         if all(self._satisfied(requirement) for requirement in requirements):
             return
         try:
             slicer.packaging.pip_ensure(requirements, skip_packages=SKIP_PACKAGES, requester=requester)
         except Exception as error:  # a user who said no raises RuntimeError, pip CalledProcessError
             raise self._error(
-                _("Python packages that the analysis needs are not installed."),
+                problem,
                 _("Click the button again and agree to the installation, with access to the internet or to a "
                   "package mirror."),
             ) from error

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import qt
@@ -19,7 +19,7 @@ class JobListener(Protocol):
     def onProgress(self, stage: str, fraction: float, remaining: float | None) -> None: ...
     def onLog(self, line: str) -> None: ...
     def onResult(self, event: dict) -> None: ...
-    def onError(self, problem: str, fix: str) -> None: ...
+    def onError(self, problem: str, fix: str, failures: Sequence[dict] = ()) -> None: ...  # of which parts, and why
     def onCancelled(self) -> None: ...
 
 
@@ -158,7 +158,7 @@ class WorkerClient:
         elif cancelled:
             listener.onCancelled()
         else:
-            listener.onError(event.get("problem", ""), event.get("fix", ""))
+            listener.onError(event.get("problem", ""), event.get("fix", ""), event.get("failures") or ())
         self._tell()
 
     def _onNoAnswer(self) -> None:

@@ -41,15 +41,16 @@ def ct_array() -> np.ndarray:
     return array
 
 
-def addVolume(name: str = "Neck CT"):
-    """The phantom as a volume node (RAS)."""
+def addVolume(name: str = "Neck CT", volume=None):
+    """The phantom, or another ece_core Volume, as a volume node (RAS)."""
     import slicer
     import vtk
 
-    ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine_lps()
+    array, affine = (ct_array(), affine_lps()) if volume is None else (volume.array, volume.affine)
+    ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
     matrix = vtk.vtkMatrix4x4()
     matrix.DeepCopy(ras.ravel())
-    node = slicer.util.addVolumeFromArray(ct_array(), matrix, name)
+    node = slicer.util.addVolumeFromArray(array, matrix, name)
     node.CreateDefaultDisplayNodes()
     return node
 
@@ -119,6 +120,36 @@ def writeDicom(base: Path) -> Path:
     (base / "result").mkdir()
     write_result(base / "result", replace(result, input=facts, models=(model,)),
                  read_seg_nrrd(plain / "lymph_nodes.seg.nrrd")[0], read_heatmaps(plain, result), ct, scan.headers)
+    return base
+
+
+def writeCorrectedDicom(base: Path) -> Path:
+    """As `writeDicom`, of a series with a gantry tilt that the analysis straightened (``--correct tilt``)."""
+    from dataclasses import replace
+
+    import pydicom
+    from ece_core.export.result import read_result
+    from ece_core.export.result_folder import write_result
+    from ece_core.export.seg_nrrd import read_seg_nrrd
+    from ece_core.geometry import Volume
+    from ece_core.io import read_ct, write_ct_series
+
+    write_ct_series(Volume(ct_array(), affine_lps()), base / "series", seed=8)
+    cosine, sine = np.cos(np.radians(15)), np.sin(np.radians(15))
+    for file in (base / "series").rglob("*.dcm"):
+        dataset = pydicom.dcmread(file)
+        dataset.ImageOrientationPatient = [1, 0, 0, 0, f"{cosine:.9f}", f"{-sine:.9f}"]
+        dataset.save_as(file)
+    scan = read_ct(base / "series", correct=["tilt"])
+    result = read_result(write(base / "plain"))
+    facts = {**result.input, "format": "dicom", "series_uid_sha256": scan.series_uid_sha256,
+             "shape_kji": list(scan.volume.shape), "spacing_mm": list(scan.volume.spacing_mm),
+             "affine_lps": scan.volume.affine.tolist()}
+    labels = np.zeros(scan.volume.shape, np.uint16)
+    labels[tuple(slice(size) for size in SHAPE_KJI)] = read_seg_nrrd(base / "plain" / "lymph_nodes.seg.nrrd")[0].array
+    (base / "result").mkdir()
+    write_result(base / "result", replace(result, input=facts, heatmaps=()), scan.volume.with_array(labels), {},
+                 scan.volume, scan.headers)
     return base
 
 

@@ -5,10 +5,12 @@
 MODE: a file that holds one of happy, chatty, slow, deaf, error, dies; read at each request. RECORD: a file that gets
 every request, one a line. RESULT: a result folder that `happy` and `chatty` copy as their answer. `classify` is
 answered with an ECE probability of 0.4 plus the label in hundredths; `explain` adds the first heatmap under a new name.
+`send` counts the DICOM files of the folder; in the mode `partial` the first of them is refused.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -61,7 +63,11 @@ def run(request: dict) -> None:
         RECORD.with_suffix(".child").write_text(str(child.pid))
     if mode in ("slow", "deaf") and "out" in request:
         UNFINISHED.append(partial(request["out"]))
-    progress(identifier)
+    if request["request"] == "send":
+        say(event="progress", id=identifier, stage="send", title="Sending to the PACS", fraction=0.5, elapsed_s=1.0,
+            remaining_s=None)
+    else:
+        progress(identifier)
     if mode in ("slow", "deaf"):
         return  # it goes on until it is cancelled
     if mode == "error":
@@ -69,6 +75,8 @@ def run(request: dict) -> None:
             fix="Reconstruct the series without tilt.")
     elif mode == "dies":
         os._exit(137)
+    elif request["request"] == "send":
+        sendTo(request, mode)
     elif request["request"] == "classify":
         say(event="result", id=identifier, folder=None, lymph_node=judged(request["label"]), warnings=[])
     elif request["request"] == "explain":
@@ -76,6 +84,22 @@ def run(request: dict) -> None:
     else:
         shutil.copytree(RESULT, request["out"])
         say(event="result", id=identifier, folder=request["out"])
+
+
+def sendTo(request: dict, mode: str) -> None:
+    folder = Path(request["path"])
+    files = sorted((folder / "dicom" if (folder / "result.json").exists() else folder).rglob("*.dcm"))
+    if mode == "partial":
+        from pydicom import dcmread  # late: every test of a panel starts this worker
+
+        alias = hashlib.sha256(dcmread(files[0]).SOPInstanceUID.encode()).hexdigest()[:16]
+        say(event="error", id=request["id"], kind="failed", problem=f"1 of {len(files)} DICOM objects were not sent.",
+            fix="Start it again.", failures=[{"instance": alias, "reason": "refused: it is full (A700)"}])
+        return
+    counts = {"total": len(files), "sent": len(files) - 1, "there_before": 1}
+    warnings = ["The connection is not encrypted: whoever is on the network can read it."]
+    say(event="result", id=request["id"], folder=request["path"], transfer=counts,
+        warnings=[] if request["server"].startswith(("https:", "dicoms:")) else warnings)
 
 
 def judged(label: int) -> dict:
@@ -103,7 +127,7 @@ def main() -> None:
         request = json.loads(line)
         with RECORD.open("a") as record:
             record.write(json.dumps({**request, "files": filesOf(request)}) + "\n")
-        if request["request"] in ("analyze", "segment", "classify", "explain"):
+        if request["request"] in ("analyze", "segment", "classify", "explain", "send"):
             threading.Thread(target=run, args=(request,), daemon=True).start()
         elif request["request"] == "cancel" and MODE.read_text() != "deaf":
             for folder in UNFINISHED:

@@ -73,3 +73,14 @@ def test_requirements_are_those_of_the_core_without_what_slicer_brings():
     brought = {item for item in needed if re.split(r"[<>=]", item)[0] in ("numpy", "SimpleITK", "torch")}
     lines = (REPOSITORY / "LymphNodeSeg/Resources/requirements.txt").read_text().splitlines()
     assert {line for line in lines if line and not line.startswith("#")} == needed - brought
+
+
+def test_the_libraries_that_send_are_those_of_the_cores_extra():
+    """Read from the source: the module itself needs Slicer."""
+    import ast
+    import tomllib
+
+    extra = tomllib.loads((REPOSITORY / "python_core/pyproject.toml").read_text())["project"]["optional-dependencies"]
+    source = (REPOSITORY / "LymphNodeSeg/LymphNodeSegLib/Dependencies.py").read_text(encoding="utf-8")
+    named = {node.targets[0].id: node.value for node in ast.parse(source).body if isinstance(node, ast.Assign)}
+    assert sorted(ast.literal_eval(named["PACS"]).values()) == sorted(extra["pacs"])

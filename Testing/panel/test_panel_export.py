@@ -131,6 +131,39 @@ def test_a_volume_that_was_replaced_is_noticed_and_the_result_folder_still_knows
     assert "The DICOM series of the scan is not at hand. Choose the scan" in dicom.ui.segCheckBox.toolTip
 
 
+@pytest.mark.parametrize("loaded", [True, False], ids=["straightened-volume", "no-volume"])
+def test_a_scan_that_the_analysis_corrected_is_exported_as_the_result_folder_knows_it(detector, tmp_path, loaded):
+    """The DICOM database has the tilted files; the result lies on the straightened grid."""
+    from ece_core.io import read_ct
+
+    base = a_result.writeCorrectedDicom(tmp_path / "corrected")
+    volumeNode = None
+    if loaded:
+        volumeNode = a_result.addVolume("straightened", read_ct(base / "series", correct=["tilt"]).volume)
+        a_result.fillDatabase(base, volumeNode)
+    detector.ui.inputSelector.setCurrentNode(volumeNode)
+    detector.openResult(str(base / "result"))
+    assert detector.run.problem == ""
+    panel_host.processEvents()
+    accept(detector, 0)
+    dialog = opened(detector, tmp_path)
+    assert "✔  Reference series: 24 slices" in dialog.ui.checksLabel.text, dialog.ui.checksLabel.text
+    click(dialog.ui.exportButton)
+    assert dialog.ui.problemLabel.text == ""
+    seg, analyzed = (pydicom.dcmread(file) for file in (written(tmp_path)["seg.dcm"], base / "result/dicom/seg.dcm"))
+    places = [{tuple(frame.PlanePositionSequence[0].ImagePositionPatient)
+               for frame in one.PerFrameFunctionalGroupsSequence} for one in (seg, analyzed)]
+    assert places[0] and places[0] <= places[1]
+    assert not any(frame.DerivationImageSequence for frame in seg.PerFrameFunctionalGroupsSequence)
+    click(dialog.ui.closeButton)
+    shutil.rmtree(base / "result" / "dicom")
+    dialog._headers = {}
+    dialog.open()
+    words = "geometry was corrected (resampled) by the analysis" if loaded else "series of the scan is not at hand"
+    assert words in dialog.ui.segCheckBox.toolTip and "from its folder" in dialog.ui.segCheckBox.toolTip
+    assert not dialog.ui.segCheckBox.enabled and dialog.ui.csvCheckBox.enabled
+
+
 def test_an_sr_needs_its_seg(dicom):
     click(dicom.ui.segCheckBox)
     assert not dicom.ui.srCheckBox.enabled and dicom.ui.srCheckBox.toolTip.startswith("The SR refers to the outlines")

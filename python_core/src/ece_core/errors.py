@@ -1,5 +1,9 @@
 """Errors that people can act on: what is wrong, what was found, what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class ECEError(Exception):
     """Base of the errors we raise on purpose. ``fix`` is required: no one raises without a way out.
@@ -33,6 +37,14 @@ class ModelError(InputError):
 
 class RunError(ECEError):
     """The run itself failed. Nothing half-written is left; exit code 3."""
+
+
+class PartialError(RunError):
+    """Some of many parts failed. ``failures``: {"instance": an alias, "reason": in words} of each."""
+
+    def __init__(self, problem: str, fix: str, failures: Sequence[dict[str, str]] = ()) -> None:
+        super().__init__(problem, fix)
+        self.failures = tuple(failures)
 
 
 class Cancelled(ECEError):

@@ -1,8 +1,10 @@
 """Moving what is missing until nothing is, over a line that breaks; files that come and go. No network."""
 
+import pickle
+
 import numpy as np
 import pytest
-from ece_core.errors import InputError, RunError
+from ece_core.errors import InputError, PartialError
 from ece_core.geometry import Volume, affine_from
 from ece_core.io import write_ct_series
 from ece_core.pacs import (
@@ -22,6 +24,7 @@ from ece_core.pacs import (
 from ece_core.pacs.instances import unreachable
 from ece_core.pacs.statuses import said_status
 from ece_core.pacs.transfer import TRIES_WITHOUT_PROGRESS, transfer, with_patience
+from ece_core.worker.messages import error_event
 from pydicom import Dataset, dcmread
 
 FIVE = [Instance(f"1.2.{number}", "1.1", "1.0") for number in range(5)]
@@ -147,8 +150,13 @@ def test_a_dead_server_is_given_up_after_so_many_tries(no_wait):
 
     done = transfer(FIVE, set, move)
     assert tried == [5] * TRIES_WITHOUT_PROGRESS and len(done.failures) == 5
-    with pytest.raises(RunError, match="5 of 5 DICOM objects were not sent.*Start the command again"):
+    with pytest.raises(PartialError, match="5 of 5 DICOM objects were not sent.*Start it again") as raised:
         raise_if_incomplete(done, "sent")
+    event = error_event(1, pickle.loads(pickle.dumps(raised.value)))
+    assert event["kind"] == "failed" and event["problem"].startswith("5 of 5")
+    reason = "the connection broke before it was its turn"
+    assert event["failures"] == [{"instance": one.alias, "reason": reason} for one in FIVE]
+    assert "failures" not in error_event(1, unreachable())
     with pytest.raises(Unreachable, match="does not answer"):
         with_patience(lambda: move([]))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ece_core.errors import RunError
+from ece_core.errors import PartialError, RunError
 
-TRY_AGAIN = "Start the command again: what has arrived is not moved twice."
+TRY_AGAIN = "Start it again: what has arrived is not moved twice."
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def unproven() -> Refused:
 
 
 def raise_if_incomplete(transfer: Transfer, done: str) -> None:
-    """One error for all that is missing; each instance has been listed before.
+    """One error for all that is missing, with the reason for each.
 
     Parameters
     ----------
@@ -100,8 +100,10 @@ def raise_if_incomplete(transfer: Transfer, done: str) -> None:
 
     Raises
     ------
-    RunError
+    PartialError
         Something is missing.
     """
     if transfer.failures:
-        raise RunError(f"{len(transfer.failures)} of {transfer.total} DICOM objects were not {done}.", TRY_AGAIN)
+        failures = [{"instance": one.instance.alias, "reason": one.reason} for one in transfer.failures]
+        problem = f"{len(failures)} of {transfer.total} DICOM objects were not {done}."
+        raise PartialError(problem, TRY_AGAIN, failures)

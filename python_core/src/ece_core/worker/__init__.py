@@ -26,7 +26,8 @@ ready       device, seconds, warnings [{problem, fix}]: the warm process is warm
 progress    id, stage, title, fraction, elapsed_s, remaining_s (null while unknown)
 result      id, folder (classify with a label: also lymph_node, warnings and heatmaps; explain: also file; send: also
             transfer {total, sent, there_before} and warnings)
-error       id (null: the line had none), kind "input" | "failed" | "cancelled", problem, fix
+error       id (null: the line had none), kind "input" | "failed" | "cancelled", problem, fix; send: also
+            failures [{instance, reason}] of what did not arrive, by an alias of the UID (ece_core.pacs.instances)
 ==========  ==================================================================================================
 
 Every run ends in exactly one ``result``, ``error`` or (warmup) ``ready`` with its id.

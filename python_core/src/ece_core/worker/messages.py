@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ece_core.errors import Cancelled, ECEError, InputError
+from ece_core.errors import Cancelled, ECEError, InputError, PartialError
 from ece_core.pipeline.stages import remaining_seconds, stage_title
 
 NEEDED = {
@@ -98,6 +98,7 @@ def error_event(id: str | int | None, error: ECEError) -> dict[str, Any]:
         "kind": error_kind(error),
         "problem": error.problem,
         "fix": error.fix,
+        **({"failures": list(error.failures)} if isinstance(error, PartialError) else {}),
     }
 
 
