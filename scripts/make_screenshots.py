@@ -1,4 +1,4 @@
-"""`make screenshots`: both panels, and a simulated result in slice and 3D views, into Resources/Screenshots."""
+"""`make screenshots`: panels, a review step by step, a simulated result in views, all into Resources/Screenshots."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ def main() -> int:
     commands = [[sys.executable, "scripts/demo.py"]]  # always: an old result shows old models
     commands += [
         [sys.executable, "Testing/panel/make_screenshots.py"],
+        [sys.executable, "Testing/panel/make_review_pictures.py"],
         [sys.executable, "Testing/mrml/make_screenshots.py", str(result), str(ct)],
     ]
     for command in commands:

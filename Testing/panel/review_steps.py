@@ -649,7 +649,11 @@ def export(flow: ReviewFlow) -> None:
     accepted = [row.id for row in flow.state.lymph_nodes if row.status == "accepted"]
     assert len(seg.SegmentSequence) == len(accepted) == 2
     assert len(set(slicer.dicomDatabase.files) - before) == 2
+    assert "lymph_nodes.csv" in dialog.ui.messageLabel.text
+    assert f"SEG series {seg.SeriesInstanceUID}." in dialog.ui.messageLabel.text
+    dialog.ui.folderPathLineEdit.blockSignals(True)  # for the picture alone: another folder would begin anew
     dialog.ui.folderPathLineEdit.currentPath = "/home/reader/exports"
+    dialog.ui.folderPathLineEdit.blockSignals(False)
     flow.picture(widget=dialog.widget)
     dialog.close()
 
