@@ -78,6 +78,7 @@ class DetectorPanel(AnalysisPanel):
         self.reviewPart = ReviewPart(self, self._onFindingsShown)
         self.exportPart = ExportPart(self)
         self.ui.readFirstCheckBox.connect("toggled(bool)", self.onOptionChanged)
+        self.ui.centerOnClickCheckBox.connect("toggled(bool)", self.onOptionChanged)
         self.ui.computeHeatmapButton.connect("clicked()", self.onComputeHeatmap)
         self.ui.gradCamCheckBox.connect("toggled(bool)", self.onOptionChanged)
         self.ui.guidedBackpropCheckBox.connect("toggled(bool)", self.onOptionChanged)
@@ -94,6 +95,7 @@ class DetectorPanel(AnalysisPanel):
         self.ui.guidedBackpropCheckBox.checked = self.parameters.guidedBackprop
         self.ui.resultsPathLineEdit.currentPath = self.parameters.resultsPath or defaultResultsPath()
         self.ui.readFirstCheckBox.checked = self.parameters.readFirst
+        self.ui.centerOnClickCheckBox.checked = self.parameters.centerOnClick
         self.reviewPart.fillWidgets()
         former, self.nodes = self.nodes, resultInScene(self.parameters.segmentation)
         if self.nodes is None or former is None or self.nodes.segmentationNode is not former.segmentationNode:
@@ -154,6 +156,7 @@ class DetectorPanel(AnalysisPanel):
             self.parameters.gradCam = self.ui.gradCamCheckBox.checked
             self.parameters.guidedBackprop = self.ui.guidedBackpropCheckBox.checked
             self.parameters.readFirst = self.ui.readFirstCheckBox.checked
+            self.parameters.centerOnClick = self.ui.centerOnClickCheckBox.checked
             self.parameters.resultsPath = self.ui.resultsPathLineEdit.currentPath
 
     def onHeatmapChanged(self, value=None) -> None:

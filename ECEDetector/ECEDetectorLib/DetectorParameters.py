@@ -1,6 +1,9 @@
 """State of the review panel in the scene."""
 
+import slicer
 from LymphNodeSegLib import AnalysisParameters
+
+CENTER_ON_CLICK = "ECEDetector/centerOnClick"
 
 
 class DetectorParameters(AnalysisParameters):
@@ -47,6 +50,15 @@ class DetectorParameters(AnalysisParameters):
     @readFirst.setter
     def readFirst(self, on: bool) -> None:
         self.setText("ReadFirst", str(bool(on)))
+
+    @property
+    def centerOnClick(self) -> bool:
+        """Whether a single click on a row centers the views. A habit: in Slicer's settings, not the scene."""
+        return str(slicer.app.userSettings().value(CENTER_ON_CLICK)).lower() == "true"
+
+    @centerOnClick.setter
+    def centerOnClick(self, on: bool) -> None:
+        slicer.app.userSettings().setValue(CENTER_ON_CLICK, "true" if on else "false")
 
     @property
     def reviewer(self) -> str:

@@ -39,6 +39,8 @@ class LymphNodeTable:
         Gets the row that was double-clicked or on which Enter was pressed.
     onVisibilityClicked
         Gets the row whose first cell was clicked.
+    onClicked
+        Gets the row that was clicked elsewhere; a double click begins with one.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class LymphNodeTable:
         onSelected: Callable[[object], None],
         onActivated: Callable[[object], None],
         onVisibilityClicked: Callable[[object], None],
+        onClicked: Callable[[object], None],
     ) -> None:
         self.widget = tableWidget
         self._onSelected, self._onActivated, self._onVisibilityClicked = onSelected, onActivated, onVisibilityClicked
+        self._onClicked = onClicked
         self._rows: list = []
         self._listed: list = []
         self._filter = None  # ece_core.review.Filter, None: all
@@ -117,8 +121,7 @@ class LymphNodeTable:
             self._onSelected(self.selected())
 
     def onCellClicked(self, row: int, column: int) -> None:
-        if column == VISIBLE:
-            self._onVisibilityClicked(self._listed[row])
+        (self._onVisibilityClicked if column == VISIBLE else self._onClicked)(self._listed[row])
 
     def onCellActivated(self, row: int, column: int) -> None:
         if column != VISIBLE:

@@ -40,8 +40,9 @@ class ReviewPart:
         self._filling = False
         self.saveProblem = ""
         self.table = LymphNodeTable(
-            self.ui.lymphNodeTable, self.onLymphNodeSelected, self.onLymphNodeActivated, self.onVisibilityClicked
-        )
+            self.ui.lymphNodeTable, self.onLymphNodeSelected, self.onLymphNodeActivated, self.onVisibilityClicked,
+            self.onLymphNodeClicked,
+        )  # fmt: skip
         self.place = PlacePoint(self.onPointPlaced)
         self.editing = SegmentEditing(self.ui.segmentEditorWidget)
         self.reclassification: Reclassification | None = None
@@ -311,6 +312,10 @@ class ReviewPart:
             self.editing.select(row.id)
         self.refresh()
 
+    def onLymphNodeClicked(self, row) -> None:
+        if self.panel.parameters.centerOnClick:
+            self.onLymphNodeActivated(row)
+
     def onLymphNodeActivated(self, row) -> None:
         from ece_core.scene import jump_to_lymph_node
 
@@ -402,7 +407,8 @@ class ReviewPart:
         setEnabled(ui.flagButton, one, _("Flag the selected lymph nodes for a second look (key F)."))
         setEnabled(ui.clearStatusButton, one, _("Not judged yet: take accept, reject or flag back."))
         setEnabled(ui.commentLineEdit, one, _("Comment on the selected lymph node; Enter keeps it."))
-        setEnabled(ui.jumpButton, one, _("Center the slice views on the lymph node (double click or Enter)."))
+        setEnabled(ui.jumpButton, one, _(
+            "Center the slice views on the lymph node and turn the 3D view to it (double click or Enter)."))
         setEnabled(ui.deleteButton, one, _("Remove the lymph node from the review; undo brings it back."))
         for button, words, key in ((ui.nextButton, _("Next"), "N"), (ui.previousButton, _("Previous"), "P")):
             setEnabled(button, reason or self._reasonNothingSuspicious(),

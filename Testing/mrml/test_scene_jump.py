@@ -71,6 +71,36 @@ def test_the_jump_follows_the_transform_of_the_scan(scene, ct, result_folder):
     assert lymph_node_center_ras(nodes.segmentationNode, "LN1") == pytest.approx((114.25, -20.5, -138.0), abs=1e-4)
 
 
+@pytest.fixture
+def camera(scene):
+    """In front of the patient, 500 mm away, head upwards."""
+    node = scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
+    node.SetPosition(0, 500, -138)
+    node.SetFocalPoint(0, 0, -138)
+    node.SetViewUp(0, 0, 1)
+    return node
+
+
+def test_the_3d_camera_turns_to_the_lymph_node_from_where_it_is(camera, result_folder):
+    jump_to_lymph_node(load_result(result_folder).segmentationNode, "LN1")
+    assert camera.GetFocalPoint() == pytest.approx((14.25, -20.5, -138.0), abs=1e-4)
+    assert camera.GetPosition() == pytest.approx((0, 500, -138)) and camera.GetViewUp() == pytest.approx((0, 0, 1))
+    near, far = camera.GetCamera().GetClippingRange()
+    assert near < np.linalg.norm([14.25, 520.5]) < far
+
+
+@pytest.mark.parametrize(("position", "moved"), [
+    ((14.25, -20.5, 300.0), (28.5, -41.0, 162.0)),  # straight above it: no direction would be upwards
+    ((14.25, -20.5, -138.0), (28.5, -41.0, -276.0)),  # inside of it
+])  # fmt: skip
+def test_a_3d_camera_that_cannot_turn_upright_moves_along(camera, result_folder, position, moved):
+    camera.SetPosition(*position)
+    camera.SetFocalPoint(0, 0, 0)
+    jump_to_lymph_node(load_result(result_folder).segmentationNode, "LN1")
+    assert camera.GetFocalPoint() == pytest.approx((14.25, -20.5, -138.0), abs=1e-4)
+    assert camera.GetPosition() == pytest.approx(moved, abs=1e-4)
+
+
 def test_a_lymph_node_that_is_gone_says_so(scene, ct, result_folder):
     volumeNode = add_ct_node(ct)
     nodes = load_result(result_folder, volumeNode)

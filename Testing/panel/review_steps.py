@@ -409,9 +409,10 @@ def the_table(flow: ReviewFlow) -> None:
 
 @step(
     "One lymph node",
-    "A click on a row selects it and dims the others; a double click, Enter or *Center views* centers all views on it. "
-    "N and P go to the next and the previous suspicious one.",
-    "opacity of the segments; slice views centered",
+    "A click on a row selects it and dims the others; a double click, Enter or *Center views* centers all views on it "
+    "and turns the 3D view to it; with *Center views on a single click* (in *Options*) one click does. N and P go to "
+    "the next and the previous suspicious one.",
+    "opacity of the segments; slice views centered; camera of the 3D view turned",
     "mouse and keys in the table",
     "how PythonQt hands the keys on",
 )

@@ -57,6 +57,28 @@ def edit(panel, name: str, slices: int = 2) -> None:
     waitFor(lambda: state(panel).get(name).out_of_date, "the edit to settle")
 
 
+# The views
+
+
+def test_a_single_click_centers_the_views_when_the_user_wants_it(reading, red):
+    import slicer
+    from ece_core.scene.jump import lymph_node_center_ras
+
+    camera = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
+    clickRow(table(reading), 0)
+    before = red[0].GetSliceToRAS().GetElement(2, 3)
+    center = lymph_node_center_ras(reading.parameters.segmentation, "LN2")
+    assert not reading.ui.centerOnClickCheckBox.checked and before != pytest.approx(center[2])
+    reading.ui.advancedCollapsibleButton.collapsed = False
+    click(reading.ui.centerOnClickCheckBox)
+    assert slicer.app.userSettings().values["ECEDetector/centerOnClick"] == "true"
+    clickRow(table(reading), 0)
+    assert red[0].GetSliceToRAS().GetElement(2, 3) == pytest.approx(center[2])
+    assert camera.GetFocalPoint() == pytest.approx(center)
+    slicer.mrmlScene.Clear(False)
+    assert reading.ui.centerOnClickCheckBox.checked, "kept by Slicer, not by the scene"
+
+
 # Status, comment, visibility
 
 

@@ -1,4 +1,4 @@
-"""Moves the slice views to a lymph node."""
+"""Moves the slice views to a lymph node and turns the 3D views towards it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from ece_core.scene.surfaces import BINARY_LABELMAP
 if TYPE_CHECKING:
     import slicer
 
+LEAST_SINE = 0.05  # of the angle between view and up; about 3 degrees
+
 
 def jump_to_lymph_node(segmentationNode: slicer.vtkMRMLSegmentationNode, lymph_node_id: str) -> None:
-    """Center all slice views on a lymph node, as it is outlined now (also after an edit).
+    """Center all slice views on a lymph node, as it is outlined now (also after an edit); turn all 3D cameras to it.
+
+    A camera stays where it is; only where turning would leave it no upright view (the lymph node straight above or
+    below it, or at its own place) does it move along, with the direction it had.
 
     Raises
     ------
@@ -24,10 +29,21 @@ def jump_to_lymph_node(segmentationNode: slicer.vtkMRMLSegmentationNode, lymph_n
     """
     import slicer
 
-    right, anterior, superior = lymph_node_center_ras(segmentationNode, lymph_node_id)
-    slicer.vtkMRMLSliceNode.JumpAllSlices(
-        slicer.mrmlScene, right, anterior, superior, slicer.vtkMRMLSliceNode.CenteredJumpSlice
-    )
+    center = lymph_node_center_ras(segmentationNode, lymph_node_id)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *center, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    for cameraNode in slicer.util.getNodesByClass("vtkMRMLCameraNode"):
+        _turn(cameraNode, center)
+
+
+def _turn(cameraNode: slicer.vtkMRMLCameraNode, point_ras: np.ndarray) -> None:
+    position, focus, up = (np.array(value()) for value in (
+        cameraNode.GetPosition, cameraNode.GetFocalPoint, cameraNode.GetViewUp))  # fmt: skip
+    direction = point_ras - position
+    across = np.linalg.norm(np.cross(direction, up / np.linalg.norm(up)))  # mm beside the axis through the camera
+    if across < max(1.0, LEAST_SINE * np.linalg.norm(direction)):
+        cameraNode.SetPosition(*(position + point_ras - focus))
+    cameraNode.SetFocalPoint(*point_ras)
+    cameraNode.ResetClippingRange()
 
 
 def lymph_node_center_ras(segmentationNode: slicer.vtkMRMLSegmentationNode, lymph_node_id: str) -> np.ndarray:
