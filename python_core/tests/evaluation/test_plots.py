@@ -43,6 +43,14 @@ def test_a_picture_has_room_for_its_legend():
     assert image.size == tuple(PICTURE_SCALE * side for side in unit)
 
 
+def test_long_words_of_the_legend_are_not_cut_off():
+    words = "a method with a very long name, AUC 0.64 (0.55 to 0.73)"
+    pixels = np.asarray(line_plot([(words, [(0, 0), (1, 1)])], ("x", "y")))
+    assert pixels.shape[1] > PICTURE_SCALE * (LEFT + WIDTH + RIGHT)
+    dark = (pixels.sum(axis=2) < 500).any(axis=0).nonzero()[0]
+    assert dark.max() < pixels.shape[1] - PICTURE_SCALE * RIGHT / 2
+
+
 def test_a_curve_runs_through_its_points():
     drawn = places(line_plot([("half", [(0, 0.25), (2, 0.25)])], ("x", "y"), x_limit=2), COLORS[0])
     assert drawn[:, 1].mean() == pytest.approx(0.25, abs=0.01)

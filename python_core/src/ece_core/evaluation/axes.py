@@ -84,6 +84,7 @@ class Axes:
     def legend(self, color: str, words: str) -> None:
         y = TOP + HEIGHT + BOTTOM + LEGEND * self._legend + 6
         self._legend += 1
+        self._widen(SCALE * (LEFT + 28 + RIGHT) + int(self._draw.textlength(words, self._font)))
         self._stroke([(LEFT, y), (LEFT + 20, y)], color, 4)
         self._text(LEFT + 28, y, words, "lm")
 
@@ -92,6 +93,14 @@ class Axes:
         corners = [(LEFT, TOP), (LEFT + self.width, TOP), (LEFT + self.width, TOP + HEIGHT), (LEFT, TOP + HEIGHT)]
         self._stroke([*corners, corners[0]], FRAME)
         return self._image.reduce(SCALE // PICTURE_SCALE)
+
+    def _widen(self, width: int) -> None:
+        """White on the right where the words of the legend are longer than the frame."""
+        wide = -(-width // SCALE) * SCALE  # whole units, so that the picture is halved evenly
+        if wide > self._image.width:
+            narrow, self._image = self._image, Image.new("RGB", (wide, self._image.height), "white")
+            self._image.paste(narrow)
+            self._draw = ImageDraw.Draw(self._image)
 
     def _x(self, value: float) -> float:
         return LEFT + self.width * float(np.clip((value - self.x[0]) / (self.x[1] - self.x[0]), 0, 1))
