@@ -9,6 +9,7 @@ from LymphNodeSegLib.AnalysisPanel import newFolderName, reasonNotAnalyzable
 from LymphNodeSegLib.CorePackage import problemAndFix
 from slicer.i18n import tr as _
 
+from .CaseListPart import CaseListPart
 from .DetectorParameters import DetectorParameters
 from .ExportPart import ExportPart
 from .HeatmapPart import HeatmapPart
@@ -30,7 +31,7 @@ class DetectorPanel(AnalysisPanel):
 
     def __init__(self, ui, client, dependencies=None) -> None:
         self.nodes = None  # ece_core.scene.ResultNodes of the result that is shown
-        self.heatmapPart = self.reviewPart = self.exportPart = None
+        self.heatmapPart = self.reviewPart = self.exportPart = self.casePart = None
         super().__init__(ui, client, dependencies)
 
     def applyText(self) -> str:
@@ -43,6 +44,10 @@ class DetectorPanel(AnalysisPanel):
         if self.exportPart is not None and self.exportPart.isSending:
             return _("Wait until the results are sent, or cancel that.")
         return super().reasonDisabled()
+
+    def offeredScan(self):
+        """None within a list: a scan that lies in the scene may be that of a former case."""
+        return None if self.casePart.cases is not None else super().offeredScan()
 
     def options(self) -> dict:
         return {"device": self.parameters.device, "explain": self.parameters.explain}
@@ -77,6 +82,7 @@ class DetectorPanel(AnalysisPanel):
         self.reviewLayout = ReviewLayout(self)
         self.reviewPart = ReviewPart(self, self._onFindingsShown)
         self.exportPart = ExportPart(self)
+        self.casePart = CaseListPart(self)
         self.ui.readFirstCheckBox.connect("toggled(bool)", self.onOptionChanged)
         self.ui.centerOnClickCheckBox.connect("toggled(bool)", self.onOptionChanged)
         self.ui.computeHeatmapButton.connect("clicked()", self.onComputeHeatmap)
@@ -111,6 +117,7 @@ class DetectorPanel(AnalysisPanel):
         from ece_core.scene import load_result
 
         nodes = load_result(folder, volumeNode)
+        self.casePart.onShown(folder)
         self.parameters.segmentation = nodes.segmentationNode
         self.parameters.resultFolder = str(folder)
         if self.parameters.heatmapMethod not in nodes.heatmapNodes:
@@ -122,7 +129,7 @@ class DetectorPanel(AnalysisPanel):
     def onOpenResult(self) -> None:
         start = self.parameters.resultsPath or defaultResultsPath()
         folder = qt.QFileDialog.getExistingDirectory(
-            self.ui.openResultButton, _("Open a result folder (it holds result.json)"), start
+            self.ui.openResultButton, _("Open a result folder (it holds result.json), or a folder of them"), start
         )
         if folder:
             self.openResult(folder)
@@ -130,6 +137,12 @@ class DetectorPanel(AnalysisPanel):
     def openResult(self, folder: str) -> None:
         self.run.problem = self.run.fix = self.run.note = ""
         try:
+            ensureCore()
+            from ece_core.review import is_case_list
+
+            if is_case_list(folder):
+                self.casePart.open(folder)
+                return
             with slicer.util.RenderBlocker():
                 self.showResult(folder, self.parameters.inputVolume)
         except Exception as error:
@@ -233,12 +246,15 @@ class DetectorPanel(AnalysisPanel):
         self.ui.openResultButton.enabled = not self.run.isActive
         self.ui.openResultButton.toolTip = (
             _("Wait for the run to end, or cancel it.") if self.run.isActive
-            else _("Open a result that was saved before; needs neither PyTorch nor a new analysis.")
+            else _("Open a result that was saved before, or a folder of results, case after case; "
+                   "needs neither PyTorch nor a new analysis.")
         )
         self._refreshReport()
         self.refreshHeatmap()
         if self.reviewPart is not None:
             self.reviewPart.refresh()
+        if self.casePart is not None:
+            self.casePart.refresh()
 
     def _fillResult(self) -> None:
         hidden = self.reviewPart.isHidden

@@ -1,4 +1,4 @@
-"""Single keys of the review, while the table has the focus: so that they are still letters in a text field."""
+"""Keys of the review, while the table has the focus: so that they still write, and move, in a text field."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ class ReviewKeys(qt.QObject):
     Parameters
     ----------
     onPressed
-        By letter, called once when the key goes down.
+        By letter, or ``"ctrl+right"`` and ``"ctrl+left"``; called once when the key goes down.
     onReleased
-        By letter, called when it comes up again.
+        As before, called when it comes up again.
     """
 
     def __init__(self, onPressed: dict[str, Callable[[], None]], onReleased: dict[str, Callable[[], None]]) -> None:
@@ -24,11 +24,22 @@ class ReviewKeys(qt.QObject):
         kind = event.type()
         if kind != qt.QEvent.KeyPress and kind != qt.QEvent.KeyRelease:
             return False
-        withoutModifiers = event.modifiers() == qt.Qt.NoModifier
-        letter = event.text().lower()
+        key = keyOf(event)
         actions = self._onPressed if kind == qt.QEvent.KeyPress else self._onReleased
-        if not withoutModifiers or letter not in self._onPressed:
+        if key not in self._onPressed:
             return False
-        if not event.isAutoRepeat() and letter in actions:
-            actions[letter]()
+        if not event.isAutoRepeat() and key in actions:
+            actions[key]()
         return True
+
+
+def keyOf(event) -> str:
+    """Empty: none of ours."""
+    modifiers, control = event.modifiers(), qt.Qt.ControlModifier
+    if modifiers == qt.Qt.NoModifier:
+        return event.text().lower()
+    if modifiers == control or modifiers == control | qt.Qt.KeypadModifier:  # macOS counts arrows to the keypad
+        for arrow, name in ((qt.Qt.Key_Right, "ctrl+right"), (qt.Qt.Key_Left, "ctrl+left")):
+            if event.key() == arrow:
+                return name
+    return ""

@@ -77,7 +77,9 @@ class ReviewPart:
         ui.statusFilterComboBox.connect("currentIndexChanged(int)", self.onFilter)
         ui.probabilityFilterSpinBox.connect("valueChanged(double)", self.onFilter)
         pressed = {"a": self.onAccept, "r": self.onReject, "f": self.onFlag, "n": self.onNext, "p": self.onPrevious,
-                   "h": lambda: self.panel.peekHeatmap(True)}
+                   "h": lambda: self.panel.peekHeatmap(True),
+                   "ctrl+right": lambda: self.panel.casePart.onNext(),
+                   "ctrl+left": lambda: self.panel.casePart.onPrevious()}
         self._keys = ReviewKeys(pressed, {"h": lambda: self.panel.peekHeatmap(False)})
         ui.lymphNodeTable.installEventFilter(self._keys)
 
@@ -373,6 +375,14 @@ class ReviewPart:
         except Exception as error:
             self.saveProblem, fix = problemAndFix(error)
             self.panel.run.showProblem(self.saveProblem, fix)
+
+    def saveInFolder(self) -> None:
+        """Before the nodes go: a review that only the scene has would be lost with them."""
+        if self.scene.file is None or not self.scene.file.folder.is_dir():
+            self.panel.run.showProblem(_("The result folder is not there any more; the scene alone has the review."),
+                                       _("Save the scene, or put the folder back."))
+            return
+        self._save()
 
     def _visibleRows(self) -> list:
         return [] if self.scene is None or self.isHidden else list(self.state.lymph_nodes)

@@ -73,6 +73,10 @@ class AnalysisPanel:
         """Put the result into the scene."""
         raise NotImplementedError
 
+    def offeredScan(self):
+        """What is chosen when the module is shown and nothing was chosen yet."""
+        return firstScan()
+
     # Life of the panel
 
     def connectWidgets(self) -> None:
@@ -83,7 +87,7 @@ class AnalysisPanel:
     def enter(self) -> None:
         """The module is shown: offer the loaded scan, and let the worker load while the user looks at it."""
         if self.parameters.inputVolume is None:
-            self.parameters.inputVolume = firstScan()
+            self.parameters.inputVolume = self.offeredScan()
         self.setup.lookAgain()
         self.updateFromParameters()
         if not self._missing():

@@ -139,14 +139,15 @@ def clickRow(table, row: int, double: bool = False, column: int = 1, control: bo
     processEvents()
 
 
-def press(widget, key: str, hold: bool = False) -> None:
-    """A real key on the widget; ``hold`` leaves it down."""
+def press(widget, key: str, hold: bool = False, control: bool = False) -> None:
+    """A real key on the widget, also with Ctrl; ``hold`` leaves it down."""
     from PySide6 import QtCore, QtTest
 
-    code = getattr(QtCore.Qt, f"Key_{key.upper()}")
-    QtTest.QTest.keyPress(widget, code)
+    code = getattr(QtCore.Qt, f"Key_{key.upper() if len(key) == 1 else key}")
+    modifier = QtCore.Qt.ControlModifier if control else QtCore.Qt.NoModifier
+    QtTest.QTest.keyPress(widget, code, modifier)
     if not hold:
-        QtTest.QTest.keyRelease(widget, code)
+        QtTest.QTest.keyRelease(widget, code, modifier)
     processEvents()
 
 

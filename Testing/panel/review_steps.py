@@ -661,12 +661,12 @@ def export(flow: ReviewFlow) -> None:
 
 @step(
     "The next case",
-    "The scene is closed, the next scan and its saved result are opened (*Open result folder...*; a whole cohort is "
-    "analyzed by `ece cohort`, a folder of scans by LymphNodeSeg's batch). What was reviewed stays in its result "
-    "folder.",
+    "The scene is closed, the next scan and its saved result are opened (*Open result folder...*). Of a folder "
+    "with several results, as LymphNodeSeg's batch leaves it, the first one without a final call is opened, and "
+    "Ctrl+Right goes to the next. What was reviewed stays in its result folder.",
     "scene closed and filled again; review.json read back",
-    "the folder dialog answers by a double",
-    "nothing more; a list of cases with a key for the next is not built",
+    "the folder dialog answers by a double; Ctrl+Right and Ctrl+Left in a list of cases (`test_panel_case_list.py`)",
+    "how PythonQt hands Ctrl and arrow keys on",
 )
 def next_case(flow: ReviewFlow) -> None:
     import qt

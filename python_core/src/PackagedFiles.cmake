@@ -290,6 +290,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/privacy/owner_only.py
   ece_core/review/__init__.py
   ece_core/review/actions.py
+  ece_core/review/case_list.py
   ece_core/review/export_files.py
   ece_core/review/opinion.py
   ece_core/review/outline.py
@@ -323,6 +324,7 @@ set(ECE_CORE_SCRIPTS
   ece_core/scene/precheck.py
   ece_core/scene/ras.py
   ece_core/scene/record.py
+  ece_core/scene/remove_result.py
   ece_core/scene/result_nodes.py
   ece_core/scene/review.py
   ece_core/scene/review_layout.py

@@ -2,10 +2,11 @@
 
 `state` holds what is, `actions` what a reader can do, `session` does it with undo, redo and a log, `rows` says what
 the table shows, `text` and `review_file` keep it, `preflight` and `export_files` give it
-to others. The AI's own output is never overwritten.
+to others, `case_list` says which case is next. The AI's own output is never overwritten.
 """
 
 from ece_core.lymph_nodes.lymph_node import OUT_OF_DATE
+from ece_core.review.case_list import CaseList, has_final_call, is_case_list, open_case_list
 from ece_core.review.export_files import FILES, Exported, export_review
 from ece_core.review.opinion import CERTAINTIES, VERDICTS, Opinion
 from ece_core.review.outline import Outline, outlines_of
@@ -27,6 +28,7 @@ __all__ = [
     "OUT_OF_DATE",
     "REVIEW_FILE",
     "VERDICTS",
+    "CaseList",
     "Check",
     "Event",
     "ExportPlan",
@@ -44,9 +46,12 @@ __all__ = [
     "files_source",
     "folder_source",
     "from_text",
+    "has_final_call",
+    "is_case_list",
     "is_suspicious",
     "listed",
     "new_review",
+    "open_case_list",
     "open_review",
     "outlines_of",
     "plan_export",

@@ -9,6 +9,7 @@ from ece_core.scene.heatmap import show_heatmap
 from ece_core.scene.heatmap_view import HeatmapView, hide_heatmaps, show_heatmap_view
 from ece_core.scene.highlight import highlight_lymph_node
 from ece_core.scene.jump import jump_to_lymph_node
+from ece_core.scene.remove_result import hide_scan, remove_result
 from ece_core.scene.result_nodes import ResultNodes, load_result, results_in_scene
 from ece_core.scene.review import SceneReview
 from ece_core.scene.review_layout import add_review_layout, show_review_layout
@@ -19,9 +20,11 @@ __all__ = [
     "SceneReview",
     "add_review_layout",
     "hide_heatmaps",
+    "hide_scan",
     "highlight_lymph_node",
     "jump_to_lymph_node",
     "load_result",
+    "remove_result",
     "results_in_scene",
     "show_heatmap",
     "show_heatmap_view",

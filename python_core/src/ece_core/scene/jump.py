@@ -39,8 +39,9 @@ def _turn(cameraNode: slicer.vtkMRMLCameraNode, point_ras: np.ndarray) -> None:
     position, focus, up = (np.array(value()) for value in (
         cameraNode.GetPosition, cameraNode.GetFocalPoint, cameraNode.GetViewUp))  # fmt: skip
     direction = point_ras - position
-    across = np.linalg.norm(np.cross(direction, up / np.linalg.norm(up)))  # mm beside the axis through the camera
-    if across < max(1.0, LEAST_SINE * np.linalg.norm(direction)):
+    distance = float(np.linalg.norm(direction))
+    across = float(np.linalg.norm(np.cross(direction, up / np.linalg.norm(up))))  # mm beside the axis of the camera
+    if across < max(1.0, LEAST_SINE * distance):
         cameraNode.SetPosition(*(position + point_ras - focus))
     cameraNode.SetFocalPoint(*point_ras)
     cameraNode.ResetClippingRange()
