@@ -152,3 +152,14 @@ def test_ctrl_and_an_arrow_in_the_comment_move_the_cursor(reading):
     clickRow(table(reading), 0)
     press(reading.ui.commentLineEdit, "Right", control=True)
     assert reading.ui.caseLabel.text == "Case 2 of 5"
+
+
+def test_each_case_is_read_first_when_the_reader_wants_that(reading):
+    reading.ui.advancedCollapsibleButton.collapsed = False
+    click(reading.ui.readFirstCheckBox)
+    press(table(reading), "Right", control=True)
+    assert reading.ui.caseLabel.text == "Case 3 of 5" and reading.ui.patientLabel.text == "Findings are hidden"
+    assert table(reading).rowCount == 0
+    press(table(reading), "Left", control=True)
+    press(table(reading), "Right", control=True)
+    assert reading.ui.patientLabel.text == "Findings are hidden", "going away and back reveals nothing"
