@@ -146,6 +146,7 @@ sys.exit(f"imported {heavy}" if heavy else 0)
 """
 
 
+@pytest.mark.slow
 def test_a_saved_result_is_exported_again_without_torch(tmp_path):
     write(tmp_path / "out")
     subprocess.run([sys.executable, "-c", EXPORT_AGAIN, tmp_path / "out", tmp_path], check=True, timeout=120)

@@ -219,6 +219,7 @@ def test_malformed_patient_data_neither_stop_the_reader_nor_get_out(tmp_path, ca
     assert MARKED not in text
 
 
+@pytest.mark.slow
 def test_every_refusal_keeps_the_patient_to_itself(tmp_path, caplog, capfd):
     """Messages, log, warnings and both streams, over every refused header at once."""
     with caplog.at_level(logging.DEBUG):

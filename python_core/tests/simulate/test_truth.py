@@ -112,6 +112,7 @@ def test_the_drawn_attenuation_of_a_ball_is_known_in_closed_form(a_patient):
     assert attenuation_hu(replace(ball, rim_mm=None)) == pytest.approx(ball.solid_hu, abs=2)
 
 
+@pytest.mark.slow
 def test_coalescent_lymph_nodes_are_given_by_label():
     patient = next(p for p in (sample_patient((60, n)) for n in range(20)) if any(x.fused for x in p.lymph_nodes))
     for label, node in enumerate(patient.lymph_nodes, 1):
