@@ -97,6 +97,14 @@ def test_groups_stand_side_by_side_with_their_intervals():
     assert last[:, 1].mean() == pytest.approx(0.9, abs=0.02)
 
 
+def test_long_words_of_boxes_do_not_run_into_one_another():
+    words = ["the size of the true contour alone", "a network with a longer name", "another network with pretraining"]
+    pixels = np.asarray(box_plot([(text, [0.5]) for text in words], "AUC")).sum(axis=2)
+    below = pixels[PICTURE_SCALE * (TOP + HEIGHT + BOTTOM - LEGEND // 2) :] < 400
+    lines = np.diff(np.r_[0, below.any(axis=1), 0]) == 1
+    assert lines.sum() >= len(words), "each on a line of its own"
+
+
 def test_a_box_spans_the_quartiles_and_its_thick_line_is_the_median():
     image = box_plot([("a", [0.1, 0.2, 0.3, 0.6, 0.9]), ("none", [])], "share")
     inside = places(image, BOX)

@@ -104,15 +104,16 @@ def box_plot(groups: Sequence[tuple[str, Sequence[float]]], y_title: str) -> Ima
     Parameters
     ----------
     groups
-        (words below the box, values); without values a group is left blank.
+        (words, values); without values a group is left blank. The boxes are numbered, the words stand below them all:
+        names of methods are longer than a box is wide.
     """
-    width = max(WIDTH, 96 * len(groups))
-    ticks = [(n + 0.5, words) for n, (words, _) in enumerate(groups)]
-    axes = Axes((0, len(groups)), (0, 1), ("", y_title), x_ticks=ticks, width=width)
-    for n, (_, values) in enumerate(groups):
+    ticks = [(n + 0.5, str(n + 1)) for n in range(len(groups))]
+    axes = Axes((0, len(groups)), (0, 1), ("", y_title), len(groups), ticks, width=max(WIDTH, 48 * len(groups)))
+    for n, (words, values) in enumerate(groups):
+        color = COLORS[n % len(COLORS)]
+        axes.legend(color, f"{n + 1}  {words}")
         if not len(values):
             continue
-        color = COLORS[n % len(COLORS)]
         least, low, middle, high, most = (float(v) for v in np.percentile(values, [0, 25, 50, 75, 100]))
         left, right, x = n + 0.28, n + 0.72, n + 0.5
         axes.area([(left, low), (right, low), (right, high), (left, high)], BOX)
