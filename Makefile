@@ -27,6 +27,7 @@ $(VENV)/ready: constraints.txt python_core/pyproject.toml
 	$(RUN) -m pip install -q --upgrade pip
 	$(RUN) -m pip install -q -c constraints.txt -e "./python_core[analysis,cpu,pacs,test,dev]" \
 		slicer-core "trame-slicer[standalone]" PySide6_Essentials
+	$(RUN) -m pip install -q -c constraints.txt --no-deps zennit  # asks for a torchvision that the tests do not need
 	touch $@
 
 # Reviewing needs no torch: this environment has none, and the newest stable Slicer core.

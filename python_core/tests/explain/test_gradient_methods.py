@@ -108,6 +108,16 @@ def test_deconvnet_is_its_definition_in_every_spelling(architecture, act):
     assert not torch.allclose(expected, plain_gradient(network, X, 1))
 
 
+def test_deconvnet_does_not_see_the_image_where_nothing_is_pooled():
+    """It never asks which units were active (Zeiler and Fergus 2013): of two images the same map."""
+    network = seeded(Chain())
+    first = explain(network, X, 1, "deconvnet")
+    assert first.any()
+    assert_close(explain(network, -3 * X, 1, "deconvnet"), first)
+    pooled = seeded(SmallUNet())
+    assert not torch.allclose(explain(pooled, -3 * X, 1, "deconvnet"), explain(pooled, X, 1, "deconvnet"))
+
+
 @pytest.mark.parametrize(
     ("act", "words"),
     [

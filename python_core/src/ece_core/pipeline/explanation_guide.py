@@ -70,7 +70,9 @@ GUIDES: dict[str, Guide] = {
     ),
     "deconvnet": Guide("DeConvNet", "patterns that the score asks for, traced back to the image", _RELU_ONLY),
     "lrp-zplus": Guide(
-        "LRP (z+)", "how the score is shared out among voxels that speak for it", "show evidence against the class"
+        "LRP (z+)",
+        "how the score is shared out among voxels that speak for it",
+        "show evidence against the class, or much of what the deeper layers learned",
     ),
     "lrp-epsilon": Guide(
         "LRP (epsilon)", "how the score is shared out, for and against", "stay calm where contributions nearly cancel"
