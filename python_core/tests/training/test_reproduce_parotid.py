@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[3]
 TINY = {
@@ -36,6 +37,8 @@ def test_synthetic_heads(monkeypatch, tmp_path):
     table = (out / "dice.csv").read_text().splitlines()
     assert table[1].startswith("S6,near perfect,") and table[1].endswith(",3")
     assert len((out / "heat.csv").read_text().splitlines()) == 1 + 7 and (out / "maps_S6.png").is_file()
+    last_line = np.asarray(Image.open(out / "maps_S6.png").convert("L"))[-16:, :300]
+    assert 6 <= (last_line < 128).any(axis=1).sum() <= 13, "the words of research use, on white"
     shares = json.loads((out / "S6" / "figures.json").read_text())["heat"][0]
     regions = ("inside", "border", "rod's ends", "rest of the rod", "elsewhere")
     assert sum(shares[name] for name in regions) == pytest.approx(1, abs=1e-5)
