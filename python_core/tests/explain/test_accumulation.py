@@ -1,5 +1,7 @@
 """The sum over all voxels: equal to one explanation per voxel for every method, and estimates that know their error."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -87,6 +89,35 @@ def test_the_network_is_left_as_found(network):
     explain_voxels(network, X, Voxels(MASK, 1), "guided-backprop")
     assert_same_state(before, state_of(network))
     network.eval()
+
+
+@pytest.mark.parametrize("method", OTHERS)
+@pytest.mark.parametrize("way", [None, Blocks(2), Sample(5)], ids=["exact", "blocks", "sample"])
+def test_several_voxels_at_once_are_the_same_as_one_by_one(network, settings, method, way):
+    """As on a GPU: a copy of the image for each voxel of a pass; 4 does not divide the voxels evenly."""
+    voxels_of_class = Voxels(MASK, 1)
+    one, several = (
+        explain_voxels(network, X, voxels_of_class, method, replace(settings, at_once=n), way) for n in (1, 4)
+    )
+    assert int(MASK.sum()) % 4, "the last pass is not full"
+    assert_close(several.map, one.map, rtol=1e-9, atol=1e-12)
+    assert several.correlation == pytest.approx(one.correlation, abs=1e-9)
+    assert several.voxels == one.voxels and (several.passes < one.passes or one.way == "every channel")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("method", OTHERS)
+def test_a_gpu_gives_the_same_sum(network, settings, method):
+    on_cpu = explain_voxels(network, X, Voxels(MASK, 1), method, settings)
+    on_gpu = explain_voxels(network.cuda(), X.cuda(), Voxels(MASK.cuda(), 1), method, settings)
+    network.cpu()
+    assert_close(on_gpu.map.cpu(), on_cpu.map, rtol=1e-7, atol=1e-9)
+    assert on_gpu.passes < on_cpu.passes or on_cpu.way == "every channel"
+
+
+def test_two_images_are_refused_whatever_is_done_at_once(network, settings):
+    with pytest.raises(ECEError, match="Give one image"):
+        explain_voxels(network, X.repeat(2, 1, 1, 1, 1), Voxels(MASK, 1), "saliency", replace(settings, at_once=4))
 
 
 # Estimates

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 import torch
@@ -84,7 +85,7 @@ def accumulate(explainer: Explainer, voxels: Voxels, is_linear: bool, way: Way =
     way
         For methods that are not linear; a linear one takes one pass, which is exact.
     """
-    together = voxels.seed(explainer.logits)
+    together = voxels.seed(explainer.logits[:1] if explainer.copies > 1 else explainer.logits)
     count = int(voxels.mask.sum())
     if is_linear:
         return Accumulated(explainer.of(together).detach(), count, 1, "one pass")
@@ -92,8 +93,8 @@ def accumulate(explainer: Explainer, voxels: Voxels, is_linear: bool, way: Way =
         return _by_blocks(explainer, together, count, way)
     if isinstance(way, Sample) and way.voxels < count:
         return _by_sample(explainer, together, count, way)
-    total = _sum(explainer.of(seed) for seed in each_voxel(together))  # a mask without voxels was refused
-    return Accumulated(total, count, count, "every voxel")
+    total = _sum(_maps(explainer, each_voxel(together)))  # a mask without voxels was refused
+    return Accumulated(total, count, _passes(explainer, count), "every voxel")
 
 
 def each_voxel(together: Tensor, chosen: Tensor | None = None) -> Iterator[Tensor]:
@@ -103,6 +104,18 @@ def each_voxel(together: Tensor, chosen: Tensor | None = None) -> Iterator[Tenso
         seed = torch.zeros_like(together)
         seed.view(-1)[place] = together.view(-1)[place]
         yield seed
+
+
+def _maps(explainer: Explainer, seeds: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The map of each seed, as many by one pass as there are copies of the image."""
+    left = iter(seeds)
+    while some := list(islice(left, explainer.copies)):
+        idle = [torch.zeros_like(some[0])] * (explainer.copies - len(some))
+        yield from explainer.of(torch.cat(some + idle))[: len(some)].detach().split(1)
+
+
+def _passes(explainer: Explainer, maps: int) -> int:
+    return -(-maps // explainer.copies)
 
 
 def _sum(maps: Iterable[Tensor]) -> Tensor:
@@ -123,9 +136,8 @@ def _by_sample(explainer: Explainer, together: Tensor, count: int, way: Sample) 
     parts = compact_parts(together.nonzero().cpu(), way.voxels)
     drawing = torch.Generator().manual_seed(way.seed)
     drawn = torch.stack([part[torch.randint(len(part), (), generator=drawing)] for part in parts])
-    maps = (explainer.of(seed).detach() for seed in each_voxel(together, drawn))
     total, last, noise = None, None, 0.0
-    for one, part in zip(maps, parts, strict=True):
+    for one, part in zip(_maps(explainer, each_voxel(together, drawn)), parts, strict=True):
         for_part = one.double() * len(part)
         if last is not None:
             noise += float((for_part - last).square().mean()) * (1 - 1 / len(part))
@@ -134,7 +146,7 @@ def _by_sample(explainer: Explainer, together: Tensor, count: int, way: Sample) 
     noise *= len(parts) / (2 * max(len(parts) - 1, 1))
     spread = float(total.var(unbiased=False))  # what of it is not noise is signal
     correlation = (max(spread - noise, 0.0) / spread) ** 0.5 if spread > 0 and len(parts) > 1 else 0.0
-    return Accumulated(total.to(together.dtype), count, len(parts), "sample", correlation)
+    return Accumulated(total.to(together.dtype), count, _passes(explainer, len(parts)), "sample", correlation)
 
 
 def compact_parts(places: Tensor, parts: int) -> list[Tensor]:
@@ -162,15 +174,15 @@ def _by_blocks(explainer: Explainer, together: Tensor, count: int, way: Blocks) 
     of_checked: list[Tensor] = []
 
     def maps() -> Iterator[Tensor]:
-        for number, seed in enumerate(seeds):
-            one = explainer.of(seed)
+        for number, one in enumerate(_maps(explainer, seeds)):
             if number in checked:
-                of_checked.append(one.detach().clone())
+                of_checked.append(one.clone())
             yield one
 
     total = _sum(maps())
-    exact = _sum(explainer.of(voxel) for number in sorted(checked) for voxel in each_voxel(seeds[number]))
-    passes = len(seeds) + sum(int(seeds[number].count_nonzero()) for number in checked)
+    exact = _sum(_maps(explainer, (voxel for number in sorted(checked) for voxel in each_voxel(seeds[number]))))
+    passes = _passes(explainer, len(seeds))
+    passes += _passes(explainer, sum(int(seeds[number].count_nonzero()) for number in checked))
     return Accumulated(total, count, passes, "blocks", correlation_of(_sum(of_checked), exact))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -40,6 +40,7 @@ from ece_core.explain.voxel_maps import (
 )
 
 Open = Callable[[nn.Module, Tensor, Settings], AbstractContextManager[Explainer]]
+AT_ONCE_ON_GPU = 8
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,10 @@ def explain_voxels(
 
 def _opened(method: Method, network: nn.Module, x: Tensor, settings: Settings, stack: ExitStack) -> Explainer:
     """By the faster way where there is one; a network that cannot be traced for it is explained the other way."""
+    copies = settings.at_once or (AT_ONCE_ON_GPU if x.is_cuda else 1)
+    if copies > 1 and not method.is_linear and x.shape[0] == 1:
+        copied = x.expand(copies, *x.shape[1:])
+        return replace(stack.enter_context(method.open(network, copied, settings)), copies=copies)
     if method.open_voxels is not None:
         try:
             return stack.enter_context(method.open_voxels(network, x, settings))

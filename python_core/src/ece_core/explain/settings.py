@@ -39,6 +39,9 @@ class Settings:
         PatternNet and PatternAttribution: see :func:`ece_core.explain.patterns.fit_patterns`.
     hr_cam
         HR-CAM: see :func:`ece_core.explain.hr_cam.fit_hr_cam`.
+    at_once
+        Voxels of a segmentation that each take a backward pass: so many share one, each with a copy of the image;
+        memory grows with it. None: 8 on a GPU; 1 on a CPU, where more gain nothing and each is cropped to its cone.
     """
 
     layer: Layers = None
@@ -52,6 +55,7 @@ class Settings:
     stride: int | Sequence[int] | None = None
     patterns: Patterns | None = None
     hr_cam: HRCam | None = None
+    at_once: int | None = None
 
     def baseline_of(self, x: Tensor) -> Tensor:
         """The baseline in the shape of ``x``."""
@@ -68,7 +72,10 @@ class Explainer:
         (n, classes) or (n, classes, k, j, i).
     of
         The map of ``sum(seed * logits)``: (n, c, k, j, i), or (n, 1, k, j, i) for class activation maps.
+    copies
+        All n images are copies of one, so that as many seeds can be explained at once.
     """
 
     logits: Tensor
     of: Callable[[Tensor], Tensor]
+    copies: int = 1
