@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 from ece_core.cli.explain import figures
 from ece_core.errors import GeometryError, InputError
+from ece_core.export.faithfulness_words import accumulated_words
 from ece_core.export.result import read_result
 from ece_core.geometry import Volume
 from ece_core.io import read_ct, write_image
@@ -92,8 +93,14 @@ def test_an_outlines_map_says_of_how_many_voxels_it_is(a_result_folder, a_ct_fil
     explain(a_ct_file, a_result_folder, "guided-backprop", kind=HeatmapKind(outline=True, accumulate="sample"))
     (entry,) = read_result(a_result_folder).heatmaps
     assert entry["method"] == "guided-backprop-outline-sample" and "estimated by sample" in entry["title"]
-    words = "LN1: sum over 99 voxels in 64 passes, correlation with the exact sum about 0.97."
+    words = "LN1: sum over 99 voxels in 64 passes, correlation with the exact sum about 0.970."
     assert figures(entry)[0] == words
+
+
+def test_an_estimate_is_never_called_exact():
+    summed = {"voxels": 9.0, "passes": 1.0, "correlation": 0.99996}
+    assert accumulated_words(summed) == ["sum over 9 voxels in 1 pass, correlation with the exact sum about 0.999"]
+    assert accumulated_words(summed | {"correlation": 1.0}) == ["sum over 9 voxels in 1 pass, exact"]
 
 
 @pytest.mark.parametrize(

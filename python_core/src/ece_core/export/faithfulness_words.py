@@ -37,9 +37,12 @@ def faithfulness_words(figures: Mapping[str, Any]) -> list[str]:
 
 def accumulated_words(summed: Mapping[str, Any]) -> list[str]:
     """Of how many voxels a map of an outline is the sum, of ``accumulated`` in `result.json`."""
-    said = f"sum over {summed['voxels']:.0f} voxels in {summed['passes']:.0f} passes"
-    exact = summed["correlation"] == 1
-    return [f"{said}, exact" if exact else f"{said}, correlation with the exact sum about {summed['correlation']:.2f}"]
+    passes = "1 pass" if summed["passes"] == 1 else f"{summed['passes']:.0f} passes"
+    said = f"sum over {summed['voxels']:.0f} voxels in {passes}"
+    if summed["correlation"] == 1:
+        return [f"{said}, exact"]
+    rounded_down = int(1000 * summed["correlation"]) / 1000  # an estimate is never said to be 1
+    return [f"{said}, correlation with the exact sum about {rounded_down:.3f}"]
 
 
 def repair_words(repair: Mapping[str, Any]) -> list[str]:

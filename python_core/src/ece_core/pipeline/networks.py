@@ -245,7 +245,8 @@ def outline_heatmaps(
     for method in methods:
         summed = outline_map(bundle, crop, method, device, kind.network_layer, way)
         heat = post(summed.map[0].sum(0).float().cpu().numpy())
-        figures = {"voxels": summed.voxels, "passes": summed.passes, "correlation": round(summed.correlation, 4)}
+        correlation = 1.0 if summed.is_exact else min(round(summed.correlation, 4), 0.9999)  # 1 means exact
+        figures = {"voxels": summed.voxels, "passes": summed.passes, "correlation": correlation}
         found[method] = Heatmap(node_classifier.attribution_on_ct_grid(crop, heat, ct), {"accumulated": figures})
     return found
 
