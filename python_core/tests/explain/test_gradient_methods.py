@@ -78,13 +78,27 @@ def test_integrated_gradients_of_a_quadratic_score_are_known():
     assert_close(found, X**2 - BASELINE**2)
 
 
-def test_integrated_gradients_that_miss_the_difference_are_refused():
-    class Steep(nn.Module):
-        def forward(self, x):
-            return torch.sigmoid(300 * (x.sum((2, 3, 4)) - 7.3))
+class Steep(nn.Module):
+    """A score that leaps where the voxels sum to 3."""
 
+    def __init__(self, slope) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x):
+        return torch.sigmoid(self.slope * (x.sum((2, 3, 4)) - 3))
+
+
+def test_integrated_gradients_take_more_steps_until_they_are_complete():
+    ones = torch.ones(1, 1, 2, 2, 2, dtype=torch.float64)
+    few, many = (explain(Steep(3.0), ones, 0, "integrated-gradients", Settings(steps=n)) for n in (3, 12))
+    assert_close(few, many)  # 3 and 6 points miss more than 5 % of the difference, 12 do not
+    assert float(few.sum()) == pytest.approx(1, abs=0.05)
+
+
+def test_integrated_gradients_that_miss_the_difference_are_refused():
     with pytest.raises(ECEError, match=r"not complete here: the map sums to .* Take more steps"):
-        explain(Steep(), torch.ones(1, 1, 2, 2, 2), 0, "integrated-gradients", Settings(steps=3))
+        explain(Steep(300.0), torch.ones(1, 1, 2, 2, 2), 0, "integrated-gradients", Settings(steps=3))
 
 
 class DeconvReLU(torch.autograd.Function):

@@ -9,17 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ece_core.explain.completeness import check_complete
+from ece_core.explain.completeness import check_complete, is_complete
 from ece_core.explain.engine import recorded
 from ece_core.explain.settings import Explainer, Settings
+
+DOUBLINGS = 3
 
 
 @contextmanager
 def integrated_gradients(network: nn.Module, x: Tensor, settings: Settings) -> Iterator[Explainer]:
     """(x - baseline) times the mean gradient on the way, by Gauss-Legendre quadrature in ``settings.steps`` points.
 
-    The map sums to the difference of the two scores; a map that misses more than ``settings.tolerance`` of it is
-    refused (GroupNorm near a constant baseline divides by a variance of zero).
+    The map sums to the difference of the two scores. Where it misses more than ``settings.tolerance`` of it the steps
+    are doubled, up to DOUBLINGS times, and what is not complete then is refused (GroupNorm near a constant baseline
+    divides by a variance of zero).
 
     References
     ----------
@@ -31,13 +34,21 @@ def integrated_gradients(network: nn.Module, x: Tensor, settings: Settings) -> I
     with recorded(network, baseline) as at_baseline:
         difference = logits - at_baseline.logits.detach()
 
-    def of(seed: Tensor) -> Tensor:
+    def in_steps(seed: Tensor, steps: int) -> Tensor:
         total = torch.zeros_like(x)
-        for place, weight in zip(*_legendre(settings.steps), strict=True):
+        for place, weight in zip(*_legendre(steps), strict=True):
             with recorded(network, baseline + float(place) * (x - baseline)) as point:
                 total += float(weight) * point.input_gradient(seed)
-        found = total * (x - baseline)
-        return check_complete("Integrated gradients", found, (seed * difference).sum(), settings.tolerance)
+        return total * (x - baseline)
+
+    def of(seed: Tensor) -> Tensor:
+        expected = (seed * difference).sum()
+        for doubled in range(DOUBLINGS):
+            found = in_steps(seed, settings.steps * 2**doubled)
+            if is_complete(found, expected, settings.tolerance):
+                return found
+        found = in_steps(seed, settings.steps * 2**DOUBLINGS)
+        return check_complete("Integrated gradients", found, expected, settings.tolerance)
 
     yield Explainer(logits, of)
 

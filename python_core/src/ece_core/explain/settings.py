@@ -28,7 +28,7 @@ class Settings:
     baseline
         Integrated gradients, DeepLIFT, occlusion: the image that says nothing, of the input's shape or a number.
     steps
-        Integrated gradients: points on the way from the baseline to the input.
+        Integrated gradients: points on the way from the baseline to the input; more where the map is not complete.
     tolerance
         Integrated gradients, DeepLIFT: how much of the difference of the scores may be missing in the map's sum.
     samples, noise, seed
