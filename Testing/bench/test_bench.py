@@ -46,6 +46,16 @@ def test_what_is_written_as_dicom_is_timed_one_object_at_a_time(tmp_path):
     assert all(row["ours"] > 0 and row["settings"]["lymph_nodes"] == 3 for row in rows)
 
 
+def test_maps_are_compared_with_peers_that_give_the_same_map(tmp_path):
+    names = ["gradcam_plain", "gbp_exact", "gbp_sample", "gradcam_voxel", "euler_profile"]
+    done = run_bench("--tiny", "--only", ",".join(names), "--results", str(tmp_path / "results.json"))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "results.json").read_text())
+    assert {row["name"] for row in rows} == set(names)
+    apart = [row["settings"].get("largest_difference_of_maximum", {}) for row in rows]
+    assert sum(map(len, apart)) >= 8 and all(value <= 1e-3 for each in apart for value in each.values())
+
+
 def test_an_unknown_name_is_refused_with_the_names_there_are():
     done = run_bench("--only", "nonsense")
     assert done.returncode == 2
