@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from ece_core.evaluation.figure_table import Table
 from PIL import Image, ImageDraw
 
 LINE_HEIGHT = 16
+CELL, HEADING = 128, 16  # pixels
 
 
 def write_table(table: Table, out: Path) -> None:
@@ -26,6 +27,19 @@ def with_research_line(picture: Image.Image) -> Image.Image:
     canvas = Image.new("RGB", (picture.width, picture.height + LINE_HEIGHT), "white")
     canvas.paste(picture, (0, 0))
     ImageDraw.Draw(canvas).text((3, picture.height + 2), RESEARCH_USE_ONLY, fill="black")
+    return canvas
+
+
+def montage(titles: Sequence[str], rows: Sequence[Sequence[np.ndarray]]) -> Image.Image:
+    """Slices (j, i) in [0, 1], each under its title."""
+    canvas = Image.new("RGB", (CELL * len(titles), HEADING + CELL * len(rows)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for column, title in enumerate(titles):
+        draw.text((column * CELL + 3, 2), title.replace("guided backpropagation", "guided backprop."), fill="black")
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            picture = Image.fromarray((np.clip(cell.astype(float), 0, 1) * 255).astype(np.uint8))
+            canvas.paste(picture.resize((CELL - 2, CELL - 2), 0), (column * CELL, HEADING + row * CELL))
     return canvas
 
 

@@ -6,8 +6,9 @@ FOLDER holds OpenKBP as arrays (pt_*.npz, labels.json). Single parotids, split b
 names only). Two networks: plain, and auto-curated: the training glands that a network early
 in training does worst on are left out. On the test glands: Dice (`dice.md`), the seven maps, the Euler profile inside
 each predicted contour, its first component, and the AUC of "worst 15 % Dice" per method beside the paper's (`auc.md`),
-fitted on the test glands themselves as the paper does, and held out by patient. `roc_*.png` and `scatter.csv` hold no
-voxel of any patient; the work folder's caches do not either.
+fitted on the test glands themselves as the paper does, and held out by patient; and the maps of the worst, a middling
+and the best outline (`maps_*.png`). Nothing that is written holds a voxel of a patient's CT, nor do the work folder's
+caches.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from ece_core.training.parotid.real import PARTS, read_parotids, read_split
 from ece_core.training.parotid.settings import load_settings
 from ece_core.training.parotid.train import dices, probabilities, train_parotid, without_the_worst
 from ece_core.training.parotid.unet import ParotidUNet
-from parotid_shared import as_input, reporter, with_research_line, write_table
+from parotid_shared import as_input, montage, reporter, with_research_line, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPER_DICE = {"plain": "0.858 [0.827-0.880]", "curated": "0.877 [0.855-0.897]"}
@@ -55,6 +56,7 @@ def main() -> int:
     explained = {name: explain_all(config, net, cases, asked.out / name) for name, net in networks.items()}
     write_dice(networks, cases, asked.out)
     write_auc(explained, asked.out)
+    draw_maps(config, networks, explained, cases, asked.out)
     return 0
 
 
@@ -114,6 +116,28 @@ def _one(config: dict[str, Any], network: ParotidUNet, case: ParotidCase, patter
         for at, found in enumerate(contour_maps(network, case.image, inside, patterns, voxels, layer).values()):
             profiles[at], correlation[at] = euler_profile(found.heatmap, inside), found.correlation
     return {"profiles": profiles, "correlation": correlation, "dice": np.array(dice_of(inside, case.truth))}
+
+
+def draw_maps(
+    config: dict[str, Any], networks: dict[str, ParotidUNet], explained: dict[str, dict[str, np.ndarray]], cases: Cases,
+    out: Path,
+) -> None:  # fmt: skip
+    """Probability and the seven maps of three test glands, in the slice with most of the outline; no CT below them."""
+    images = [as_input(one.image) for one in cases["train"][: config["pattern_images"]]]
+    for name, network in networks.items():
+        picture = out / f"maps_{name}.png"
+        by_dice = [number for number in np.argsort(explained[name]["dice"]) if explained[name]["dice"][number] > 0]
+        if picture.is_file() or not by_dice:
+            continue
+        patterns, rows = fit_patterns(network, images), []
+        for number in (by_dice[0], by_dice[len(by_dice) // 2], by_dice[-1]):
+            image = cases["test"][number].image
+            found = probabilities(network, image)
+            maps = contour_maps(network, image, found >= 0.5, patterns, config["mapped_voxels"], config["cam_layer"])
+            k = int((found >= 0.5).sum((1, 2)).argmax())
+            rows.append([found[k], *(maps[method].heatmap[k] for method in SEVEN)])
+        titles = ["probability", *(words for words, _ in SEVEN.values())]
+        with_research_line(montage(titles, rows)).save(picture)
 
 
 def write_dice(networks: dict[str, ParotidUNet], cases: Cases, out: Path) -> None:

@@ -26,15 +26,14 @@ from ece_core.training.parotid.settings import load_settings
 from ece_core.training.parotid.synthetic import draw_head
 from ece_core.training.parotid.train import dices, probabilities, train_parotid
 from ece_core.training.parotid.unet import ParotidUNet
-from parotid_shared import as_input, reporter, with_research_line, write_table
-from PIL import Image, ImageDraw
+from parotid_shared import as_input, montage, reporter, with_research_line, write_table
+from PIL import Image
 from scipy import ndimage
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPER = {"S1": "0.0", "S2": "spheres at both ends", "S3": "> 0.9", "S4": "better than S3", "S5": "near perfect",
          "S6": "near perfect"}  # fmt: skip
 REGIONS = ("inside", "border", "rod's ends", "rest of the rod", "elsewhere")
-CELL, HEADING = 128, 16  # pixels
 SHOWN = 2  # heads of those explained
 
 
@@ -150,19 +149,12 @@ def _write_tables(config: dict[str, Any], out: Path) -> None:
 
 def _montage(rows, network: ParotidUNet) -> Image.Image:
     """A row per head: the image, truth and prediction, then the seven maps, in the slice with most of the sphere."""
-    titles = ["head", "truth", "probability", *(words for words, _ in SEVEN.values())]
-    canvas = Image.new("RGB", (CELL * len(titles), HEADING + CELL * len(rows)), "white")
-    draw = ImageDraw.Draw(canvas)
-    for column, title in enumerate(titles):
-        draw.text((column * CELL + 3, 2), title.replace("guided backpropagation", "guided backprop."), fill="black")
-    for row, (case, maps) in enumerate(rows):
+    cells = []
+    for case, maps in rows:
         k = int(case.truth.sum((1, 2)).argmax())
-        cells = [(case.image[k] + 1) / 3, case.truth[k], probabilities(network, case.image)[k]]
-        cells += [maps[method].heatmap[k] for method in SEVEN]
-        for column, cell in enumerate(cells):
-            picture = Image.fromarray((np.clip(cell.astype(float), 0, 1) * 255).astype(np.uint8))
-            canvas.paste(picture.resize((CELL - 2, CELL - 2), 0), (column * CELL, HEADING + row * CELL))
-    return canvas
+        seen = [(case.image[k] + 1) / 3, case.truth[k], probabilities(network, case.image)[k]]
+        cells.append([*seen, *(maps[method].heatmap[k] for method in SEVEN)])
+    return montage(["head", "truth", "probability", *(words for words, _ in SEVEN.values())], cells)
 
 
 if __name__ == "__main__":
