@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -81,3 +82,20 @@ def segmenter(a_neck_ct, open_panel):
     return panel
 
 
+@pytest.fixture(scope="session")
+def a_dicom_result(tmp_path_factory) -> Path:
+    """The phantom as DICOM files, and the result folder of an analysis of them."""
+    return a_result.writeDicom(tmp_path_factory.mktemp("dicom"))
+
+
+@pytest.fixture
+def detector_of_dicom(detector, a_dicom_result, a_neck_ct, tmp_path):
+    """The panel with a result of a scan out of the DICOM database, one lymph node accepted; nothing exported yet."""
+    folder = tmp_path / "own" / "saved"
+    shutil.copytree(a_dicom_result / "result", folder)
+    a_result.fillDatabase(a_dicom_result, a_neck_ct)
+    detector.openResult(str(folder))
+    panel_host.processEvents()
+    panel_host.clickRow(detector.ui.lymphNodeTable, 0)
+    panel_host.press(detector.ui.lymphNodeTable, "a")
+    return detector

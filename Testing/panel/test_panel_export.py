@@ -18,12 +18,6 @@ def own_result(a_result_folder, tmp_path):
     return folder
 
 
-@pytest.fixture(scope="session")
-def a_dicom_result(tmp_path_factory):
-    """The phantom as DICOM files, and the result folder of an analysis of them."""
-    return a_result.writeDicom(tmp_path_factory.mktemp("dicom"))
-
-
 @pytest.fixture
 def exporting(detector, own_result, tmp_path):
     """The dialog, of a result that was not made from DICOM, with one lymph node accepted."""
@@ -34,15 +28,9 @@ def exporting(detector, own_result, tmp_path):
 
 
 @pytest.fixture
-def dicom(detector, a_dicom_result, a_neck_ct, tmp_path):
+def dicom(detector_of_dicom, tmp_path):
     """The same of a scan out of the DICOM database."""
-    folder = tmp_path / "own" / "saved"
-    shutil.copytree(a_dicom_result / "result", folder)
-    a_result.fillDatabase(a_dicom_result, a_neck_ct)
-    detector.openResult(str(folder))
-    panel_host.processEvents()
-    accept(detector, 0)
-    return opened(detector, tmp_path)
+    return opened(detector_of_dicom, tmp_path)
 
 
 def opened(panel, tmp_path):

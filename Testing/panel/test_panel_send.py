@@ -5,10 +5,9 @@ import shutil
 import stat
 from pathlib import Path
 
-import a_result
 import panel_host
 import pytest
-from panel_host import click, clickRow, press, waitFor, write
+from panel_host import click, press, waitFor, write
 
 SERVER = "https://pacs.example:8443/dicom-web"
 
@@ -19,23 +18,9 @@ def no_settings(monkeypatch):
         monkeypatch.delenv(name)
 
 
-@pytest.fixture(scope="session")
-def a_dicom_result(tmp_path_factory):
-    """The phantom as DICOM files, and the result folder of an analysis of them."""
-    return a_result.writeDicom(tmp_path_factory.mktemp("dicom"))
-
-
 @pytest.fixture
-def panel(detector, a_dicom_result, a_neck_ct, tmp_path):
-    """A result of a DICOM scan with one lymph node accepted; nothing exported yet."""
-    folder = tmp_path / "own" / "saved"
-    shutil.copytree(a_dicom_result / "result", folder)
-    a_result.fillDatabase(a_dicom_result, a_neck_ct)
-    detector.openResult(str(folder))
-    panel_host.processEvents()
-    clickRow(detector.ui.lymphNodeTable, 0)
-    press(detector.ui.lymphNodeTable, "a")
-    return detector
+def panel(detector_of_dicom):
+    return detector_of_dicom
 
 
 @pytest.fixture

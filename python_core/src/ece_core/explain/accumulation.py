@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -136,13 +136,13 @@ def _by_sample(explainer: Explainer, together: Tensor, count: int, way: Sample) 
     parts = compact_parts(together.nonzero().cpu(), way.voxels)
     drawing = torch.Generator().manual_seed(way.seed)
     drawn = torch.stack([part[torch.randint(len(part), (), generator=drawing)] for part in parts])
-    total, last, noise = None, None, 0.0
+    total: Any = 0.0
+    last, noise = None, 0.0
     for one, part in zip(_maps(explainer, each_voxel(together, drawn)), parts, strict=True):
         for_part = one.double() * len(part)
         if last is not None:
             noise += float((for_part - last).square().mean()) * (1 - 1 / len(part))
-        total, last = for_part if total is None else total + for_part, for_part
-    assert total is not None  # a mask without voxels was refused
+        total, last = total + for_part, for_part
     noise *= len(parts) / (2 * max(len(parts) - 1, 1))
     spread = float(total.var(unbiased=False))  # what of it is not noise is signal
     correlation = (max(spread - noise, 0.0) / spread) ** 0.5 if spread > 0 and len(parts) > 1 else 0.0
